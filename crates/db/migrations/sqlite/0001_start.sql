@@ -1,0 +1,119 @@
+-- Times are milliseconds since 1970-01-01T00:00:00Z, by this database's clock.
+
+CREATE TABLE users (
+    id            TEXT PRIMARY KEY,
+    email         TEXT NOT NULL COLLATE NOCASE UNIQUE,
+    password_hash TEXT NOT NULL,
+    role          TEXT NOT NULL CHECK (role IN ('user', 'operator')),
+    created_at    INTEGER NOT NULL
+) STRICT;
+
+-- Links that sign in once. Only the hash of the token is here.
+CREATE TABLE sign_in_links (
+    token_hash TEXT PRIMARY KEY,
+    user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+    id               TEXT PRIMARY KEY,
+    kind             TEXT NOT NULL,
+    payload          TEXT NOT NULL,
+    priority         TEXT NOT NULL CHECK (priority IN ('high', 'normal', 'low')),
+    state            TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'running', 'done', 'dead', 'cancelled')),
+    owner            TEXT NOT NULL REFERENCES users (id),
+    run_at           INTEGER NOT NULL,
+    attempts         INTEGER NOT NULL DEFAULT 0,
+    max_attempts     INTEGER NOT NULL,
+    epoch            INTEGER NOT NULL DEFAULT 0,
+    lease_until      INTEGER,
+    worker           TEXT,
+    message_at       INTEGER,             -- when a message was last sent for it; NULL: none in flight
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
+    progress         REAL NOT NULL DEFAULT 0,
+    error_code       TEXT,
+    error_message    TEXT,
+    created_at       INTEGER NOT NULL,
+    started_at       INTEGER,
+    finished_at      INTEGER
+) STRICT;
+
+CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
+CREATE INDEX jobs_queued ON jobs (priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
+CREATE INDEX jobs_closed ON jobs (state, finished_at) WHERE state IN ('done', 'dead', 'cancelled');
+
+-- What each claim came to: the job's history.
+CREATE TABLE attempts (
+    job           TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    epoch         INTEGER NOT NULL,
+    worker        TEXT NOT NULL,
+    started_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    outcome       TEXT,                   -- done, retry, dead, cancelled, handed_back, worker_lost
+    error_code    TEXT,
+    error_message TEXT,
+    PRIMARY KEY (job, epoch)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE videos (
+    id              TEXT PRIMARY KEY,
+    owner           TEXT NOT NULL REFERENCES users (id),
+    job             TEXT NOT NULL UNIQUE REFERENCES jobs (id),
+    title           TEXT NOT NULL,
+    profile         TEXT NOT NULL,
+    source_bytes    INTEGER NOT NULL,
+    idempotency_key TEXT,
+    fingerprint     TEXT NOT NULL,        -- of the upload: what a repeated one must equal
+    duration_ms     INTEGER,
+    width           INTEGER,
+    height          INTEGER,
+    created_at      INTEGER NOT NULL,
+    deleted_at      INTEGER,
+    UNIQUE (owner, idempotency_key)
+) STRICT;
+
+CREATE INDEX videos_of_owner ON videos (owner, id) WHERE deleted_at IS NULL;
+CREATE INDEX videos_deleted ON videos (deleted_at) WHERE deleted_at IS NOT NULL;
+
+-- A video's published files. All are of one epoch.
+CREATE TABLE files (
+    video        TEXT NOT NULL REFERENCES videos (id) ON DELETE CASCADE,
+    name         TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    bytes        INTEGER NOT NULL,
+    epoch        INTEGER NOT NULL,
+    PRIMARY KEY (video, name)
+) STRICT, WITHOUT ROWID;
+
+-- The `database` queue backend. One message a job is enough: it only rings.
+CREATE TABLE messages (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane       TEXT NOT NULL,
+    job        TEXT NOT NULL UNIQUE,
+    body       TEXT NOT NULL,
+    visible_at INTEGER NOT NULL,
+    receipt    INTEGER NOT NULL DEFAULT 0 -- number of the delivery; an older one acknowledges nothing
+) STRICT;
+
+CREATE INDEX messages_ready ON messages (lane, visible_at, id);
+
+CREATE TABLE workers (
+    id          TEXT PRIMARY KEY,
+    host        TEXT NOT NULL,
+    pid         INTEGER NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('active', 'draining', 'gone')),
+    concurrency INTEGER NOT NULL,
+    started_at  INTEGER NOT NULL,
+    seen_at     INTEGER NOT NULL
+) STRICT;
+
+-- What operators did, and when.
+CREATE TABLE audit (
+    id     INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     INTEGER NOT NULL,
+    actor  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    job    TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,201 @@
+//! The records, and the only crate with SQL. The database is the truth: a job exists because its row exists.
+//!
+//! ```text
+//! api ──► submit_video ─┐                       ┌─ claim, beat, close_* ◄── worker
+//! cli ──► backlog, jobs ┼─► Db ─► Backend ──────┼─ send, receive, ack   ◄── queue (database backend)
+//!                       │         └─ sqlite/    └─ due, reap            ◄── relay
+//! ```
+//!
+//! Every public call is one short statement or transaction; none stays open
+//! while a job runs. All times in rows are by the database's own clock.
+//!
+//! ```
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! # runtime.block_on(async {
+//! let folder = tempfile::tempdir().unwrap();
+//! let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
+//! let db = reelfleet_db::Db::open(&url).await.unwrap();
+//! db.migrate().await.unwrap();
+//! assert_eq!(db.backlog().await.unwrap().total(), 0);
+//! # });
+//! ```
+
+mod config;
+mod error;
+mod record;
+mod sqlite;
+mod wakeup;
+
+use std::time::Duration;
+
+use reelfleet_job::{JobId, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
+
+pub use config::{DATABASE_URL, VARS, database_url};
+pub use error::Error;
+pub use record::*;
+pub use wakeup::Wakeup;
+
+/// What calls come back with.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The database, whichever it is.
+#[derive(Debug, Clone)]
+pub struct Db {
+    backend: Backend,
+}
+
+/// One arm a database. A further one is a folder with the same file names as `sqlite/`.
+#[derive(Debug, Clone)]
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+}
+
+impl Db {
+    /// Opens the database that `url` names. Makes an SQLite file that is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// A URL of an unknown scheme, or a database that cannot be reached.
+    pub async fn open(url: &str) -> Result<Self> {
+        match url.split_once(':') {
+            Some(("sqlite", path)) => {
+                Ok(Self { backend: Backend::Sqlite(sqlite::Sqlite::open(path).await?) })
+            }
+            _ => Err(Error::Schema("the URL must begin with `sqlite:`".to_owned())),
+        }
+    }
+}
+
+/// Declares the calls once, with their meaning; each backend has one of the same name.
+macro_rules! calls {
+    ($($(#[$doc:meta])* $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty;)*) => {
+        impl Db {
+            $(
+                $(#[$doc])*
+                ///
+                /// # Errors
+                ///
+                /// See [`Error`].
+                pub async fn $name(&self, $($arg: $ty),*) -> Result<$ret> {
+                    match &self.backend {
+                        Backend::Sqlite(backend) => backend.$name($($arg),*).await,
+                    }
+                }
+            )*
+        }
+    };
+}
+
+calls! {
+    /// Brings the schema up to this version.
+    migrate() -> ();
+    /// Checks that the database answers and that its schema is this version's.
+    check() -> ();
+    /// Something to wait on until another process or this one has changed the database.
+    wakeup() -> Wakeup;
+
+    /// Makes an account. A taken address is [`Error::Taken`].
+    create_user(new: &NewUser) -> User;
+    /// Looks an account up by its address.
+    user_by_email(email: &str) -> Option<User>;
+    /// Looks an account up by its id.
+    user(id: UserId) -> Option<User>;
+    /// Whether there is any operator yet, and the first one.
+    first_operator() -> Option<User>;
+    /// Replaces a password hash (rehash on login).
+    set_password_hash(user: UserId, hash: &str) -> ();
+    /// Records the hash of a link that signs `user` in once.
+    create_sign_in_link(token_hash: &str, user: UserId, lives: Duration) -> ();
+    /// Uses a link up. None if it is unknown, used or too old.
+    use_sign_in_link(token_hash: &str) -> Option<User>;
+
+    /// Records a video and its job, due at once, in one transaction.
+    submit_video(new: &NewVideo) -> Submitted;
+    /// The upload recorded under an `Idempotency-Key`, with its fingerprint.
+    video_by_key(owner: UserId, key: &str) -> Option<(Video, String)>;
+    /// One video of an owner. A foreign or deleted one is none.
+    video(owner: UserId, id: VideoId) -> Option<Video>;
+    /// Videos of an owner, newest first.
+    videos(owner: UserId, filter: &VideoFilter) -> Page<Video>;
+    /// Where a published file of an owner's video is stored.
+    file(owner: UserId, video: VideoId, name: &str) -> Option<StoredFile>;
+    /// Takes a video out of its owner's sight and cancels its job. Its blobs go later, see [`Db::deleted_videos`].
+    delete_video(owner: UserId, id: VideoId) -> bool;
+    /// Asks to stop an owner's video. None if there is no such video; otherwise the video as it is now.
+    cancel_video(owner: UserId, id: VideoId) -> Option<Video>;
+    /// How many unfinished videos an owner has, for the quota.
+    unfinished_videos(owner: UserId) -> u64;
+    /// Videos whose blobs can go: deleted, with a closed job.
+    deleted_videos(limit: u32) -> Vec<(VideoId, JobId)>;
+    /// Forgets a deleted video and its job for good.
+    purge_video(id: VideoId) -> ();
+    /// Whether a video's row is there, deleted or not.
+    video_exists(id: VideoId) -> bool;
+
+    /// Makes `worker` the owner of a queued job: next epoch, one attempt more, a lease.
+    /// None if the job is taken, closed, not due or gone: the message is a duplicate.
+    claim(job: JobId, worker: WorkerId, lease: Duration) -> Option<Claimed>;
+    /// Renews the leases of the jobs a worker holds, stores their progress, and says of each what it must know.
+    beat(worker: WorkerId, lease: Duration, pulses: &[Pulse]) -> Vec<Beat>;
+    /// Publishes a result and closes the job. False, with no effect, if the claim is not this epoch's any more.
+    close_done(job: JobId, epoch: u64, result: &Finished) -> bool;
+    /// Closes the job without a result.
+    close_dead(job: JobId, epoch: u64, reason: &Reason) -> bool;
+    /// Closes the job because its owner said so.
+    close_cancelled(job: JobId, epoch: u64) -> bool;
+    /// Schedules the next try.
+    retry(job: JobId, epoch: u64, wait: Duration, reason: &Reason) -> bool;
+    /// Gives the job back without charging the attempt.
+    hand_back(job: JobId, epoch: u64) -> bool;
+    /// Stores what the probe found out before the result is there.
+    set_progress(job: JobId, epoch: u64, progress: f64) -> bool;
+
+    /// Due jobs that have no message in flight, marked as having one from now on. Scheduled ones become queued.
+    /// A message older than `lost_after` counts as lost.
+    take_due(limit: u32, lost_after: Duration) -> Vec<Due>;
+    /// Notes that a message was sent for a job.
+    mark_sent(job: JobId) -> ();
+    /// Takes that note back, so that the relay sends again.
+    unmark_sent(job: JobId) -> ();
+    /// Frees jobs whose lease ran out: due again after the policy's wait, or dead after the last attempt.
+    reap(policy: &RetryPolicy) -> Reaped;
+    /// Frees every job of a worker that is known to be dead, without waiting for the leases.
+    reap_worker(worker: WorkerId, policy: &RetryPolicy) -> Reaped;
+
+    /// Puts a message for a job into a lane; a second one for the same job only makes the first ready again.
+    send_message(lane: Lane, job: JobId, body: &str) -> ();
+    /// Takes up to `limit` messages from the first lane of `lanes` that has any, hidden from others for `hide`.
+    receive_messages(lanes: &[Lane], limit: u32, hide: Duration) -> Vec<RawMessage>;
+    /// Removes a delivered message, unless it was delivered again since.
+    ack_message(id: i64, receipt: i64) -> ();
+    /// Makes a delivered message ready again at once.
+    release_message(id: i64, receipt: i64) -> ();
+    /// How many messages each lane holds.
+    lane_depths() -> Vec<LaneDepth>;
+
+    /// Counts the unfinished work.
+    backlog() -> Backlog;
+    /// Jobs, newest first.
+    jobs(filter: &JobFilter) -> Page<Job>;
+    /// One job.
+    job(id: JobId) -> Option<Job>;
+    /// What each claim of a job came to, first one first.
+    attempts(id: JobId) -> Vec<Attempt>;
+    /// How many queued jobs a worker would take before this one.
+    ahead_of(id: JobId) -> u64;
+    /// Asks to stop a job, whoever owns it. None if there is no such job; otherwise the job as it is now.
+    cancel_job(id: JobId, actor: &str) -> Option<Job>;
+    /// Makes a dead job due again, with its attempts reset, and records who did it. False if it is not dead.
+    redrive(id: JobId, actor: &str) -> bool;
+    /// Gives a dead job up for good (it becomes cancelled), and records who did it. False if it is not dead.
+    discard(id: JobId, actor: &str) -> bool;
+
+    /// Records a worker that begins.
+    worker_started(new: &NewWorker) -> ();
+    /// Records what a worker is up to, and that it was heard of.
+    worker_seen(id: WorkerId, state: WorkerState) -> ();
+    /// Workers heard of lately, active ones first. Those silent for longer than `silent` count as gone.
+    workers(silent: Duration) -> Vec<Worker>;
+    /// Which epoch of a job has or may still get effects: running or done under it. None: no output of it is needed.
+    live_epoch(job: JobId) -> Option<u64>;
+}

@@ -1,0 +1,13 @@
+//! Rows as values.
+
+mod job;
+mod user;
+mod video;
+mod worker;
+
+pub use job::{
+    Attempt, Backlog, Beat, Claimed, Due, Job, JobFilter, LaneDepth, Pulse, RawMessage, Reaped,
+};
+pub use user::{NewUser, Role, User};
+pub use video::{File, Finished, NewVideo, Page, StoredFile, Submitted, Video, VideoFilter};
+pub use worker::{NewWorker, Worker, WorkerState};

@@ -1,0 +1,270 @@
+//! What a worker does to a job: claim, beat, close. Every effect names the epoch.
+
+use std::time::Duration;
+
+use reelfleet_job::{JobId, Reason, WorkerId};
+use sqlx::{Sqlite as Driver, Transaction};
+
+use super::{Sqlite, decode, millis, now};
+use crate::{Beat, Claimed, Finished, Pulse, Result};
+
+impl Sqlite {
+    pub(crate) async fn claim(
+        &self,
+        job: JobId,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Option<Claimed>> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query(concat!(
+            "UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = ?2,
+                    lease_until = ", now!(), " + ?3, started_at = ", now!(), ", finished_at = NULL,
+                    progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
+              WHERE id = ?1 AND state = 'queued'
+              RETURNING id, epoch, attempts, max_attempts, payload"
+        ))
+        .bind(job.to_string())
+        .bind(worker.to_string())
+        .bind(millis(lease))
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let claimed = Claimed {
+            id: job,
+            epoch: decode::count(&row, "epoch")?,
+            attempts: decode::count(&row, "attempts")?,
+            max_attempts: decode::count(&row, "max_attempts")?,
+            payload: decode::payload(&row)?,
+        };
+        sqlx::query(concat!(
+            "INSERT INTO attempts (job, epoch, worker, started_at) VALUES (?, ?, ?, ",
+            now!(),
+            ")"
+        ))
+        .bind(job.to_string())
+        .bind(epoch(claimed.epoch))
+        .bind(worker.to_string())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(Some(claimed))
+    }
+
+    pub(crate) async fn beat(
+        &self,
+        worker: WorkerId,
+        lease: Duration,
+        pulses: &[Pulse],
+    ) -> Result<Vec<Beat>> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(concat!("UPDATE workers SET seen_at = ", now!(), " WHERE id = ?"))
+            .bind(worker.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        let mut beats = Vec::with_capacity(pulses.len());
+        for pulse in pulses {
+            let cancel: Option<bool> = sqlx::query_scalar(concat!(
+                "UPDATE jobs SET lease_until = ",
+                now!(),
+                " + ?, progress = max(progress, ?)
+                  WHERE id = ? AND epoch = ? AND worker = ? AND state = 'running'
+                  RETURNING cancel_requested"
+            ))
+            .bind(millis(lease))
+            .bind(pulse.progress)
+            .bind(pulse.job.to_string())
+            .bind(epoch(pulse.epoch))
+            .bind(worker.to_string())
+            .fetch_optional(&mut *transaction)
+            .await?;
+            beats.push(match cancel {
+                Some(false) => Beat::Held,
+                Some(true) => Beat::Cancel,
+                None => Beat::Lost,
+            });
+        }
+        transaction.commit().await?;
+        Ok(beats)
+    }
+
+    pub(crate) async fn close_done(&self, job: JobId, at: u64, result: &Finished) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        let closed = sqlx::query(concat!(
+            "UPDATE jobs SET state = 'done', progress = 1, worker = NULL, lease_until = NULL,
+                    error_code = NULL, error_message = NULL, finished_at = ",
+            now!(),
+            "
+              WHERE id = ? AND epoch = ? AND state = 'running' AND cancel_requested = 0"
+        ))
+        .bind(job.to_string())
+        .bind(epoch(at))
+        .execute(&mut *transaction)
+        .await?;
+        if closed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let video = result.video.to_string();
+        sqlx::query("UPDATE videos SET duration_ms = ?, width = ?, height = ? WHERE id = ?")
+            .bind((result.duration_s * 1000.0).round() as i64)
+            .bind(result.width)
+            .bind(result.height)
+            .bind(&video)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM files WHERE video = ?")
+            .bind(&video)
+            .execute(&mut *transaction)
+            .await?;
+        for file in &result.files {
+            sqlx::query("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)")
+                .bind(&video)
+                .bind(&file.name)
+                .bind(&file.kind)
+                .bind(&file.content_type)
+                .bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
+                .bind(epoch(at))
+                .execute(&mut *transaction)
+                .await?;
+        }
+        end_attempt(&mut transaction, job, at, "done", None).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    pub(crate) async fn close_dead(&self, job: JobId, at: u64, reason: &Reason) -> Result<bool> {
+        self.leave(
+            concat!(
+                "UPDATE jobs SET state = 'dead', worker = NULL, lease_until = NULL,
+                        error_code = ?3, error_message = ?4, finished_at = ",
+                now!(),
+                " + ?5
+                  WHERE id = ?1 AND epoch = ?2 AND state = 'running'"
+            ),
+            job,
+            at,
+            ("dead", Some(reason), Duration::ZERO),
+        )
+        .await
+    }
+
+    pub(crate) async fn close_cancelled(&self, job: JobId, at: u64) -> Result<bool> {
+        self.leave(
+            concat!(
+                "UPDATE jobs SET state = 'cancelled', worker = NULL, lease_until = NULL,
+                        error_code = ?3, error_message = ?4, finished_at = ",
+                now!(),
+                " + ?5
+                  WHERE id = ?1 AND epoch = ?2 AND state = 'running'"
+            ),
+            job,
+            at,
+            ("cancelled", None, Duration::ZERO),
+        )
+        .await
+    }
+
+    pub(crate) async fn retry(
+        &self,
+        job: JobId,
+        at: u64,
+        wait: Duration,
+        reason: &Reason,
+    ) -> Result<bool> {
+        self.leave(
+            concat!(
+                "UPDATE jobs SET state = 'scheduled', worker = NULL, lease_until = NULL, progress = 0,
+                        message_at = NULL, error_code = ?3, error_message = ?4, run_at = ", now!(), " + ?5
+                  WHERE id = ?1 AND epoch = ?2 AND state = 'running' AND cancel_requested = 0"
+            ),
+            job,
+            at,
+            ("retry", Some(reason), wait),
+        )
+        .await
+    }
+
+    pub(crate) async fn hand_back(&self, job: JobId, at: u64) -> Result<bool> {
+        // A job that its owner wants stopped is not given to anyone else.
+        self.leave(
+            concat!(
+                "UPDATE jobs SET state = iif(cancel_requested, 'cancelled', 'queued'),
+                        finished_at = iif(cancel_requested, ",
+                now!(),
+                " + ?5, NULL),
+                        worker = NULL, lease_until = NULL, progress = 0, message_at = NULL,
+                        attempts = max(attempts - 1, 0), error_code = ?3, error_message = ?4
+                  WHERE id = ?1 AND epoch = ?2 AND state = 'running'"
+            ),
+            job,
+            at,
+            ("handed_back", None, Duration::ZERO),
+        )
+        .await
+    }
+
+    pub(crate) async fn set_progress(&self, job: JobId, at: u64, progress: f64) -> Result<bool> {
+        let updated = sqlx::query(
+            "UPDATE jobs SET progress = ? WHERE id = ? AND epoch = ? AND state = 'running'",
+        )
+        .bind(progress)
+        .bind(job.to_string())
+        .bind(epoch(at))
+        .execute(&self.write)
+        .await?;
+        Ok(updated.rows_affected() > 0)
+    }
+
+    /// Runs one guarded statement (`?1` job, `?2` epoch, `?3` and `?4` the reason, `?5` a wait)
+    /// and ends the attempt with it.
+    async fn leave(
+        &self,
+        statement: &'static str,
+        job: JobId,
+        at: u64,
+        (outcome, reason, wait): (&'static str, Option<&Reason>, Duration),
+    ) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        let left = sqlx::query(statement)
+            .bind(job.to_string())
+            .bind(epoch(at))
+            .bind(reason.map(|reason| reason.code.as_str()))
+            .bind(reason.map(|reason| reason.message.as_str()))
+            .bind(millis(wait))
+            .execute(&mut *transaction)
+            .await?;
+        if left.rows_affected() == 0 {
+            return Ok(false);
+        }
+        end_attempt(&mut transaction, job, at, outcome, reason).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+}
+
+async fn end_attempt(
+    transaction: &mut Transaction<'_, Driver>,
+    job: JobId,
+    at: u64,
+    outcome: &str,
+    reason: Option<&Reason>,
+) -> Result<()> {
+    sqlx::query(concat!(
+        "UPDATE attempts SET ended_at = ",
+        now!(),
+        ", outcome = ?, error_code = ?, error_message = ?
+          WHERE job = ? AND epoch = ?"
+    ))
+    .bind(outcome)
+    .bind(reason.map(|reason| reason.code.as_str()))
+    .bind(reason.map(|reason| reason.message.as_str()))
+    .bind(job.to_string())
+    .bind(epoch(at))
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// An epoch as the rows have it. It counts claims, so it never nears the limit.
+fn epoch(at: u64) -> i64 {
+    i64::try_from(at).unwrap_or(i64::MAX)
+}

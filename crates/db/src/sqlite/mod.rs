@@ -1,0 +1,102 @@
+//! SQLite in write-ahead mode: one writing connection and a few reading ones a process.
+
+mod claims;
+mod decode;
+mod jobs;
+mod messages;
+mod relay;
+mod users;
+mod videos;
+mod workers;
+
+use std::{path::PathBuf, time::Duration};
+
+use sqlx::{
+    Sqlite as Driver, SqlitePool, Transaction,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use crate::{Error, Result, Wakeup};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a statement waits for another process's write before it gives up.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// An SQLite database.
+#[derive(Debug, Clone)]
+pub(crate) struct Sqlite {
+    path: PathBuf,
+    /// One connection: SQLite has one writer, and waiting here is fairer than waiting in it.
+    write: SqlitePool,
+    read: SqlitePool,
+}
+
+impl Sqlite {
+    pub(crate) async fn open(path: &str) -> Result<Self> {
+        // Both `sqlite:path` and the longer `sqlite://path` are in use.
+        let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An answered upload must survive a power cut, so every commit is synced.
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY)
+            .pragma("journal_size_limit", "67108864");
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(BUSY)
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(BUSY)
+            .connect_lazy_with(options.pragma("query_only", "on"));
+        Ok(Self { path, write, read })
+    }
+
+    pub(crate) async fn migrate(&self) -> Result<()> {
+        MIGRATIONS.run(&self.write).await.map_err(|error| Error::Schema(error.to_string()))
+    }
+
+    pub(crate) async fn check(&self) -> Result<()> {
+        let applied: Vec<i64> = sqlx::query_scalar(
+            "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+        if applied == known {
+            Ok(())
+        } else {
+            Err(Error::Schema(format!("it is at {applied:?}, this version needs {known:?}")))
+        }
+    }
+
+    #[expect(clippy::unused_async, reason = "other databases connect here")]
+    pub(crate) async fn wakeup(&self) -> Result<Wakeup> {
+        Ok(Wakeup::on_file(&self.path))
+    }
+
+    /// Begins a transaction that may write. Taking the write lock at once means
+    /// that it can wait for it; a read that turns into a write cannot.
+    async fn begin(&self) -> Result<Transaction<'static, Driver>> {
+        Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// The database's clock, in milliseconds. Stands still within a statement.
+macro_rules! now {
+    () => {
+        "CAST(unixepoch('subsec') * 1000 AS INTEGER)"
+    };
+}
+pub(crate) use now;
+
+/// A duration as the rows have it.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,188 @@
+//! What the relay does: finds due jobs without a message, and frees jobs whose worker is lost.
+
+use std::time::Duration;
+
+use reelfleet_job::{JobId, Kind, Lane, RetryPolicy, WorkerId};
+use sqlx::Row;
+
+use super::{Sqlite, decode, millis, now};
+use crate::{Due, Error, Reaped, Result};
+
+/// What a job that outlives its attempts is dead of, in its owner's words.
+const LOST_CODE: &str = "worker_lost";
+const LOST_MESSAGE: &str = "The worker stopped without a word each time it tried this job.";
+
+impl Sqlite {
+    /// A message from the future was sent before the clock was set back: it counts as lost too.
+    pub(crate) async fn take_due(&self, limit: u32, lost_after: Duration) -> Result<Vec<Due>> {
+        // A look with a reading connection first: an idle relay writes nothing.
+        let any: bool = sqlx::query_scalar(concat!(
+            "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'scheduled' AND run_at <= ",
+            now!(),
+            ")
+                 OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued'
+                            AND (message_at IS NULL OR message_at NOT BETWEEN ",
+            now!(),
+            " - ? AND ",
+            now!(),
+            "))"
+        ))
+        .bind(millis(lost_after))
+        .fetch_one(&self.read)
+        .await?;
+        if !any {
+            return Ok(Vec::new());
+        }
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(concat!(
+            "UPDATE jobs SET state = 'queued', message_at = ",
+            now!(),
+            "
+              WHERE id IN (
+                SELECT id FROM (
+                  SELECT id, run_at FROM jobs WHERE state = 'scheduled' AND run_at <= ",
+            now!(),
+            "
+                  UNION ALL
+                  SELECT id, run_at FROM jobs WHERE state = 'queued'
+                     AND (message_at IS NULL OR message_at NOT BETWEEN ",
+            now!(),
+            " - ? AND ",
+            now!(),
+            ")
+                ) ORDER BY run_at LIMIT ?)
+              RETURNING id, kind, priority"
+        ))
+        .bind(millis(lost_after))
+        .bind(limit)
+        .fetch_all(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        rows.iter()
+            .map(|row| {
+                let kind: Kind = decode::word(row, "kind")?;
+                let lane = Lane { kind, priority: decode::word(row, "priority")? };
+                Ok(Due { job: decode::word(row, "id")?, lane })
+            })
+            .collect()
+    }
+
+    pub(crate) async fn mark_sent(&self, job: JobId) -> Result<()> {
+        sqlx::query(concat!(
+            "UPDATE jobs SET message_at = ",
+            now!(),
+            " WHERE id = ? AND state = 'queued'"
+        ))
+        .bind(job.to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn unmark_sent(&self, job: JobId) -> Result<()> {
+        sqlx::query("UPDATE jobs SET message_at = NULL WHERE id = ? AND state = 'queued'")
+            .bind(job.to_string())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn reap(&self, policy: &RetryPolicy) -> Result<Reaped> {
+        let lost: Vec<String> = sqlx::query_scalar(concat!(
+            "SELECT id FROM jobs WHERE state = 'running' AND lease_until < ",
+            now!(),
+            " LIMIT 1000"
+        ))
+        .fetch_all(&self.read)
+        .await?;
+        self.free(&lost, None, policy).await
+    }
+
+    pub(crate) async fn reap_worker(
+        &self,
+        worker: WorkerId,
+        policy: &RetryPolicy,
+    ) -> Result<Reaped> {
+        let lost: Vec<String> =
+            sqlx::query_scalar("SELECT id FROM jobs WHERE state = 'running' AND worker = ?")
+                .bind(worker.to_string())
+                .fetch_all(&self.read)
+                .await?;
+        sqlx::query("UPDATE workers SET state = 'gone' WHERE id = ?")
+            .bind(worker.to_string())
+            .execute(&self.write)
+            .await?;
+        self.free(&lost, Some(worker), policy).await
+    }
+
+    /// Frees jobs one by one, each only if it is still lost: held by `worker`, or past its lease.
+    async fn free(
+        &self,
+        lost: &[String],
+        worker: Option<WorkerId>,
+        policy: &RetryPolicy,
+    ) -> Result<Reaped> {
+        let mut reaped = Reaped::default();
+        if lost.is_empty() {
+            return Ok(reaped);
+        }
+        let worker = worker.map(|worker| worker.to_string());
+        let mut transaction = self.begin().await?;
+        for job in lost {
+            let row = sqlx::query(concat!(
+                "SELECT epoch, attempts, max_attempts, cancel_requested FROM jobs
+                  WHERE id = ?1 AND state = 'running'
+                    AND ((?2 IS NULL AND lease_until < ",
+                now!(),
+                ") OR worker = ?2)"
+            ))
+            .bind(job)
+            .bind(&worker)
+            .fetch_optional(&mut *transaction)
+            .await?;
+            let Some(row) = row else { continue };
+            let attempts: u32 = decode::count(&row, "attempts")?;
+            let most: u32 = decode::count(&row, "max_attempts")?;
+            let (state, wait) = if row.try_get::<bool, _>("cancel_requested")? {
+                reaped.cancelled += 1;
+                ("cancelled", Duration::ZERO)
+            } else if attempts >= most {
+                reaped.dead += 1;
+                ("dead", Duration::ZERO)
+            } else {
+                reaped.freed += 1;
+                // The first loss is most likely the worker's own end, so the job is due at
+                // once; a job that loses one worker after the other waits like any other failure.
+                let wait = if attempts <= 1 { None } else { policy.wait(attempts - 1, 1.0) };
+                (if wait.is_some() { "scheduled" } else { "queued" }, wait.unwrap_or_default())
+            };
+            let closed = matches!(state, "cancelled" | "dead");
+            sqlx::query(concat!(
+                "UPDATE jobs SET state = ?2, worker = NULL, lease_until = NULL, message_at = NULL, progress = 0,
+                        run_at = iif(?3, run_at, ", now!(), " + ?4),
+                        finished_at = iif(?3, ", now!(), ", NULL),
+                        error_code = iif(?2 = 'cancelled', NULL, ?5), error_message = iif(?2 = 'cancelled', NULL, ?6)
+                  WHERE id = ?1"
+            ))
+            .bind(job)
+            .bind(state)
+            .bind(closed)
+            .bind(millis(wait))
+            .bind(LOST_CODE)
+            .bind(LOST_MESSAGE)
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query(concat!(
+                "UPDATE attempts SET ended_at = ",
+                now!(),
+                ", outcome = 'worker_lost' WHERE job = ? AND epoch = ?"
+            ))
+            .bind(job)
+            .bind(row.try_get::<i64, _>("epoch")?)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await.map_err(Error::from)?;
+        Ok(reaped)
+    }
+}

@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+use reelfleet_job::UserId;
+
+use super::{Sqlite, decode, millis, now};
+use crate::{Error, NewUser, Result, User};
+
+impl Sqlite {
+    pub(crate) async fn create_user(&self, new: &NewUser) -> Result<User> {
+        let row = sqlx::query(concat!(
+            "INSERT INTO users (id, email, password_hash, role, created_at)
+             VALUES (?, ?, ?, ?, ",
+            now!(),
+            ") RETURNING *"
+        ))
+        .bind(UserId::generate().to_string())
+        .bind(&new.email)
+        .bind(&new.password_hash)
+        .bind(new.role.as_str())
+        .fetch_one(&self.write)
+        .await?;
+        decode::user(&row)
+    }
+
+    pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
+        let row = sqlx::query("SELECT * FROM users WHERE email = ?")
+            .bind(email)
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(decode::user).transpose()
+    }
+
+    pub(crate) async fn user(&self, id: UserId) -> Result<Option<User>> {
+        let row = sqlx::query("SELECT * FROM users WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(decode::user).transpose()
+    }
+
+    pub(crate) async fn first_operator(&self) -> Result<Option<User>> {
+        let row = sqlx::query("SELECT * FROM users WHERE role = 'operator' ORDER BY id LIMIT 1")
+            .fetch_optional(&self.read)
+            .await?;
+        row.as_ref().map(decode::user).transpose()
+    }
+
+    pub(crate) async fn set_password_hash(&self, user: UserId, hash: &str) -> Result<()> {
+        sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
+            .bind(hash)
+            .bind(user.to_string())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn create_sign_in_link(
+        &self,
+        token_hash: &str,
+        user: UserId,
+        lives: Duration,
+    ) -> Result<()> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(concat!("DELETE FROM sign_in_links WHERE expires_at < ", now!()))
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query(concat!("INSERT INTO sign_in_links VALUES (?, ?, ", now!(), " + ?)"))
+            .bind(token_hash)
+            .bind(user.to_string())
+            .bind(millis(lives))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await.map_err(Error::from)
+    }
+
+    pub(crate) async fn use_sign_in_link(&self, token_hash: &str) -> Result<Option<User>> {
+        let mut transaction = self.begin().await?;
+        let user: Option<String> = sqlx::query_scalar(concat!(
+            "DELETE FROM sign_in_links WHERE token_hash = ? AND expires_at >= ",
+            now!(),
+            " RETURNING user_id"
+        ))
+        .bind(token_hash)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(user) = user else { return Ok(None) };
+        let row = sqlx::query("SELECT * FROM users WHERE id = ?")
+            .bind(user)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        row.as_ref().map(decode::user).transpose()
+    }
+}

@@ -1,0 +1,83 @@
+use std::path::Path;
+
+use reelfleet_db::Db;
+
+use crate::suite;
+
+async fn open(folder: &Path) -> Db {
+    let db = Db::open(&format!("sqlite:{}/test.db", folder.display())).await.unwrap();
+    db.migrate().await.unwrap();
+    db
+}
+
+/// Runs each named test of the suite on a database of its own.
+macro_rules! conforms {
+    ($($module:ident::$name:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let folder = tempfile::tempdir().unwrap();
+                let db = open(folder.path()).await;
+                suite::$module::$name(db).await;
+            }
+        )*
+
+        #[test]
+        fn every_test_of_the_suite_is_listed() {
+            let listed = [$(stringify!($name)),*].len();
+            let written = suite::SOURCES
+                .iter()
+                .map(|source| source.matches("\npub(crate) async fn ").count())
+                .sum::<usize>();
+            assert_eq!(listed, written);
+        }
+    };
+}
+
+conforms! {
+    claims::a_claim_counts_an_attempt_and_raises_the_epoch,
+    claims::of_many_claims_at_once_one_wins,
+    claims::only_the_current_epoch_has_effects,
+    claims::a_job_handed_back_is_not_charged,
+    claims::a_retry_waits_until_it_is_due,
+    claims::a_lease_that_ran_out_frees_the_job_until_no_attempt_is_left,
+    claims::a_dead_workers_jobs_are_freed_without_waiting_for_the_lease,
+    claims::a_beat_renews_the_lease_and_tells_of_a_cancel,
+    claims::a_cancelled_job_cannot_be_published,
+    relay::a_due_job_without_a_message_is_taken_once,
+    relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
+    relay::a_second_message_for_a_job_is_the_same_message,
+    owners::a_repeated_upload_is_one_video,
+    owners::another_owner_sees_nothing,
+    owners::a_deleted_video_is_gone_and_its_blobs_can_be_collected,
+    owners::pages_cover_every_video_once,
+    owners::a_sign_in_link_works_once,
+    owners::an_address_is_taken_whatever_its_case,
+    operators::a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can,
+    operators::the_backlog_counts_what_is_unfinished,
+    operators::a_jobs_history_tells_what_each_claim_came_to,
+    operators::outputs_are_needed_only_of_the_live_epoch,
+}
+
+#[tokio::test]
+async fn a_database_of_another_version_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
+    assert!(db.check().await.is_err());
+    db.migrate().await.unwrap();
+    db.check().await.unwrap();
+    db.migrate().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_by_another_connection_wakes_a_waiter() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+    let wakeup = one.wakeup().await.unwrap();
+    let user = suite::user(&two, "a@example.com").await;
+    let woken = tokio::time::timeout(
+        std::time::Duration::from_secs(20),
+        wakeup.wait(std::time::Duration::from_secs(600)),
+    );
+    woken.await.unwrap_or_else(|_| panic!("no wake-up after user {user} was made"));
+}

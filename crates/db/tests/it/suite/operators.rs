@@ -1,0 +1,84 @@
+use std::time::Duration;
+
+use reelfleet_db::{Db, JobFilter, NewWorker, WorkerState};
+use reelfleet_job::{Reason, State, WorkerId};
+
+use super::{LEASE, claim, finished, new_video, queued, submit};
+
+pub(crate) async fn a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can(db: Db) {
+    let video = queued(&db).await;
+    assert!(!db.redrive(video.job, "ada").await.unwrap());
+    assert!(!db.discard(video.job, "ada").await.unwrap());
+    let (_, claimed) = claim(&db, &video).await;
+    let why = Reason::new("undecodable", "The picture is damaged.");
+    assert!(db.close_dead(video.job, claimed.epoch, &why).await.unwrap());
+    let dead = JobFilter { state: Some(State::Dead), limit: 10, before: None };
+    assert_eq!(db.jobs(&dead).await.unwrap().rows[0].error, Some(why));
+
+    assert!(db.redrive(video.job, "ada").await.unwrap());
+    assert!(!db.redrive(video.job, "ada").await.unwrap());
+    let job = db.job(video.job).await.unwrap().unwrap();
+    assert_eq!((job.state, job.attempts, job.epoch), (State::Queued, 0, 1));
+    let (_, again) = claim(&db, &video).await;
+    assert_eq!(again.epoch, 2);
+    db.close_dead(video.job, again.epoch, &Reason::new("x", "y")).await.unwrap();
+    assert!(db.discard(video.job, "ada").await.unwrap());
+    assert_eq!(db.job(video.job).await.unwrap().unwrap().state, State::Cancelled);
+    assert!(!db.redrive(video.job, "ada").await.unwrap());
+}
+
+pub(crate) async fn the_backlog_counts_what_is_unfinished(db: Db) {
+    let first = queued(&db).await;
+    let second = submit(&db, &new_video(first.owner)).await;
+    let third = submit(&db, &new_video(first.owner)).await;
+    assert_eq!(db.ahead_of(third.job).await.unwrap(), 2);
+    let (worker, claimed) = claim(&db, &first).await;
+    claim(&db, &second).await;
+    let backlog = db.backlog().await.unwrap();
+    assert_eq!((backlog.waiting, backlog.running, backlog.total()), (1, 2, 3));
+    assert!(backlog.mean_run_s.is_none() && backlog.oldest_waiting_s >= 0.0);
+    db.close_done(first.job, claimed.epoch, &finished(&first)).await.unwrap();
+    let backlog = db.backlog().await.unwrap();
+    assert_eq!(backlog.total(), 2);
+    assert!(backlog.mean_run_s.is_some());
+
+    let new = NewWorker { id: worker, host: "here".to_owned(), pid: 7, concurrency: 2 };
+    db.worker_started(&new).await.unwrap();
+    let seen = db.workers(LEASE).await.unwrap();
+    assert_eq!((seen[0].state, seen[0].running), (WorkerState::Active, 0));
+    db.worker_seen(worker, WorkerState::Draining).await.unwrap();
+    assert_eq!(db.workers(LEASE).await.unwrap()[0].state, WorkerState::Draining);
+}
+
+pub(crate) async fn a_jobs_history_tells_what_each_claim_came_to(db: Db) {
+    let video = queued(&db).await;
+    let (_, first) = claim(&db, &video).await;
+    db.hand_back(video.job, first.epoch).await.unwrap();
+    let (_, second) = claim(&db, &video).await;
+    let why = Reason::new("internal", "Something went wrong.");
+    db.retry(video.job, second.epoch, Duration::ZERO, &why).await.unwrap();
+    let third = loop {
+        db.take_due(10, LEASE).await.unwrap();
+        if let Some(claimed) = db.claim(video.job, WorkerId::generate(), LEASE).await.unwrap() {
+            break claimed;
+        }
+    };
+    db.close_done(video.job, third.epoch, &finished(&video)).await.unwrap();
+    let attempts = db.attempts(video.job).await.unwrap();
+    let outcomes: Vec<_> = attempts.iter().filter_map(|a| a.outcome.as_deref()).collect();
+    assert_eq!(outcomes, ["handed_back", "retry", "done"]);
+    assert_eq!(attempts[1].error, Some(why));
+    assert!(attempts.iter().all(|attempt| attempt.ended_at.is_some()));
+}
+
+pub(crate) async fn outputs_are_needed_only_of_the_live_epoch(db: Db) {
+    let video = queued(&db).await;
+    assert_eq!(db.live_epoch(video.job).await.unwrap(), None);
+    let (_, first) = claim(&db, &video).await;
+    assert_eq!(db.live_epoch(video.job).await.unwrap(), Some(first.epoch));
+    db.hand_back(video.job, first.epoch).await.unwrap();
+    assert_eq!(db.live_epoch(video.job).await.unwrap(), None);
+    let (_, second) = claim(&db, &video).await;
+    db.close_done(video.job, second.epoch, &finished(&video)).await.unwrap();
+    assert_eq!(db.live_epoch(video.job).await.unwrap(), Some(second.epoch));
+}
