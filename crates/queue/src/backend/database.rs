@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use reelfleet_db::{Db, LaneDepth, RawMessage, Wakeup};
-use reelfleet_job::{Lane, Message};
+use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 use tokio::time::Instant;
 
@@ -86,6 +86,12 @@ impl Broker for Database {
     }
 
     async fn depth(&self) -> Result<Vec<LaneDepth>, Error> {
-        Ok(self.db.lane_depths().await?)
+        // An empty lane has no rows, and is a lane all the same.
+        let found = self.db.lane_depths().await?;
+        let depth_of = |lane| {
+            let found = found.iter().find(|depth| depth.lane == lane).copied();
+            found.unwrap_or(LaneDepth { lane, ready: 0, in_flight: 0 })
+        };
+        Ok(Kind::ALL.into_iter().flat_map(Lane::of).map(depth_of).collect())
     }
 }

@@ -1,0 +1,211 @@
+//! Children that misbehave: killed, and nothing left behind.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reelfleet_media::{
+    Error, JobDir, Profiles, SandboxMode, ToolSettings, Tools, plan, probe, run, verify,
+};
+use support::{Bench, gone};
+
+const CLIP: &str = "-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v mpeg4";
+
+/// A tool set whose ffmpeg is a shell script with a recognisable name.
+fn fake(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
+    let path: PathBuf = bench.temp.path().join(name);
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = -version ]; then echo 'ffmpeg version 9.9'; echo 'configuration: --enable-libx264 --enable-libzimg'; exit 0; fi\n{body}\n"
+    );
+    std::fs::write(&path, script).expect("script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let ffprobe = Some(PathBuf::from("/usr/bin/ffprobe"));
+    Tools::find(&ToolSettings { ffmpeg: Some(path), ffprobe, sandbox })
+        .expect("the fake is accepted")
+}
+
+async fn run_fake(bench: &Bench, tools: &Tools, dir: &JobDir) -> Result<(), Error> {
+    let source = probe(&bench.tools, dir, &bench.limits, &bench.stop).await?;
+    let profiles = Profiles::builtin();
+    let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
+    run(tools, &plan, dir, &bench.limits, &bench.stop, |_| {}).await.map(|_| ())
+}
+
+#[tokio::test]
+async fn a_child_that_hangs_or_forks_is_killed_when_it_makes_no_progress() {
+    for sandbox in [SandboxMode::Auto, SandboxMode::Off] {
+        let mut bench = Bench::new();
+        bench.limits.stall = Duration::from_millis(300);
+        let name = format!("fake-hang-{sandbox:?}");
+        // A fork in the background, and a parent that ignores SIGTERM.
+        let body = format!("trap '' TERM\nsh -c 'sleep 3600; : {name}' & sleep 3600; : {name}");
+        let tools = fake(&bench, &name, &body, sandbox);
+        let dir = bench.job(&bench.clip("a.avi", CLIP));
+        let started = Instant::now();
+        let err = run_fake(&bench, &tools, &dir).await.expect_err("it hangs");
+        assert!(matches!(err, Error::Failed(_)), "{err}");
+        assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+        gone(&name).await;
+        dir.remove().expect("removal");
+    }
+}
+
+#[tokio::test]
+async fn a_child_that_never_ends_is_killed_by_the_wall_clock() {
+    let mut bench = Bench::new();
+    bench.limits.wall_max = Duration::from_millis(500);
+    let tools = fake(
+        &bench,
+        "fake-wall",
+        "while :; do echo 'frame=1 size=0kB time=00:00:0'$((i=i+1))'.00 bitrate=1kbits/s speed=1x' >&2; done",
+        SandboxMode::Auto,
+    );
+    let dir = bench.job(&bench.clip("a.avi", CLIP));
+    let err = run_fake(&bench, &tools, &dir).await.expect_err("it never ends");
+    assert!(matches!(err, Error::Failed(_)), "{err}");
+    gone("fake-wall").await;
+    dir.remove().expect("removal");
+}
+
+#[tokio::test]
+async fn floods_on_both_outputs_are_bounded_and_the_end_is_still_understood() {
+    let bench = Bench::new();
+    let body = "head -c 200000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo '[error] No space left on device' >&2; head -c 1000000 /dev/zero; exit 1";
+    let tools = fake(&bench, "fake-flood", body, SandboxMode::Off);
+    let dir = bench.job(&bench.clip("a.avi", CLIP));
+    let err = run_fake(&bench, &tools, &dir).await.expect_err("it fails");
+    assert!(matches!(&err, Error::Failed(why) if why.contains("disk")), "{err}");
+    gone("fake-flood").await;
+    dir.remove().expect("removal");
+}
+
+#[tokio::test]
+async fn the_way_a_child_ends_decides_whose_fault_it_was() {
+    let bench = Bench::new();
+    for (name, body, expect) in [
+        ("fake-oom", "kill -KILL $$", "failed"),
+        ("fake-term", "kill -TERM $$", "failed"),
+        ("fake-segv", "kill -SEGV $$", "undecodable"),
+        ("fake-xfsz", "kill -XFSZ $$", "output_too_large"),
+        ("fake-xcpu", "echo 'Exiting normally, received signal 24.' >&2; exit 255", "too_slow"),
+        ("fake-memory", "echo '[error] Cannot allocate memory' >&2; exit 1", "too_much_memory"),
+        ("fake-error", "echo '[error] Invalid data found' >&2; exit 1", "undecodable"),
+    ] {
+        // In the sandbox a script is its namespace's first process, which no
+        // signal of its own can kill.
+        let kills_itself = body.starts_with("kill");
+        for sandbox in [SandboxMode::Off, SandboxMode::Auto] {
+            if kills_itself && sandbox == SandboxMode::Auto {
+                continue;
+            }
+            let tools = fake(&bench, name, body, sandbox);
+            let dir = bench.job(&bench.clip("a.avi", CLIP));
+            let got = match run_fake(&bench, &tools, &dir).await.expect_err("it fails") {
+                Error::Rejected(reason) => reason.code,
+                Error::Failed(_) => "failed",
+                Error::Stopped => "stopped",
+            };
+            assert_eq!(got, expect, "{name} {sandbox:?}");
+            dir.remove().expect("removal");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_output_beyond_its_limit_is_too_large_in_every_confinement() {
+    for sandbox in [SandboxMode::Auto, SandboxMode::Off] {
+        let mut bench = Bench::new();
+        bench.limits.file_size = 20_000;
+        let settings = ToolSettings { sandbox, ..ToolSettings::default() };
+        bench.tools = Arc::new(Tools::find(&settings).expect("ffmpeg is installed"));
+        let file = bench.clip("a.avi", CLIP);
+        assert_eq!(bench.verdict(&file, "web").await, "output_too_large", "{sandbox:?}");
+    }
+}
+
+/// A real transcode that takes long enough to be interrupted, in a directory
+/// whose path names its processes.
+async fn interrupted(bench: &Arc<Bench>, how: &str) {
+    let clip =
+        bench.clip("long.mkv", "-f lavfi -i testsrc2=s=1280x720:r=60:d=20 -c:v mpeg4 -q:v 3");
+    let dir = bench.job(&clip);
+    let needle = dir.path().display().to_string();
+    let profiles = Profiles::builtin();
+    let source = probe(&bench.tools, &dir, &bench.limits, &bench.stop).await.expect("a video");
+    let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
+    let (tx, mut started) = tokio::sync::mpsc::unbounded_channel();
+    let stop = bench.stop.clone();
+    let running = run(&bench.tools, &plan, &dir, &bench.limits, &stop, move |progress| {
+        let _ = tx.send(progress.fraction);
+    });
+    let mut running = Box::pin(running);
+    tokio::select! {
+        _ = &mut running => panic!("it ended before it was interrupted"),
+        seen = started.recv() => assert!(seen.is_some_and(|fraction| fraction < 1.0)),
+    }
+    if how == "stop" {
+        bench.stop.cancel();
+        let asked = Instant::now();
+        assert!(matches!((&mut running).await, Err(Error::Stopped)));
+        assert!(asked.elapsed() < Duration::from_secs(5));
+        assert!(support::processes(&needle).is_empty(), "gone when it returns");
+    }
+    drop(running);
+    gone(&needle).await;
+    dir.remove().expect("removal");
+}
+
+#[tokio::test]
+async fn the_stop_token_ends_a_transcode_and_leaves_no_process() {
+    interrupted(&Arc::new(Bench::new()), "stop").await;
+}
+
+#[tokio::test]
+async fn dropping_a_run_kills_its_child() {
+    let bench = Bench::new();
+    let tools = fake(&bench, "fake-dropped", "sleep 3600; : fake-dropped", SandboxMode::Auto);
+    let dir = bench.job(&bench.clip("a.avi", CLIP));
+    let given_up =
+        tokio::time::timeout(Duration::from_millis(700), run_fake(&bench, &tools, &dir)).await;
+    assert!(given_up.is_err(), "it was dropped while running");
+    gone("fake-dropped").await;
+    dir.remove().expect("removal");
+}
+
+#[tokio::test]
+async fn a_stop_before_the_start_starts_nothing_that_stays() {
+    let bench = Bench::new();
+    let dir = bench.job(&bench.clip("a.avi", CLIP));
+    bench.stop.cancel();
+    let ended = probe(&bench.tools, &dir, &bench.limits, &bench.stop).await;
+    assert!(matches!(ended, Err(Error::Stopped)));
+    gone(&dir.path().display().to_string()).await;
+    dir.remove().expect("removal");
+}
+
+#[tokio::test]
+async fn a_run_that_says_success_but_leaves_rubbish_is_refused() {
+    let bench = Bench::new();
+    let dir = bench.job(&bench.clip("a.avi", CLIP));
+    let source = probe(&bench.tools, &dir, &bench.limits, &bench.stop).await.expect("a video");
+    let profiles = Profiles::builtin();
+    let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
+    let verdict = async || match verify(&bench.tools, &plan, &dir, &bench.limits, &bench.stop).await
+    {
+        Err(Error::Rejected(reason)) => reason.code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(verdict().await, "undecodable", "nothing there");
+    let video = dir.out().join("video.mp4");
+    std::fs::write(&video, b"").expect("file");
+    assert_eq!(verdict().await, "undecodable", "an empty file");
+    std::fs::write(&video, b"not an mp4 at all, by any means").expect("file");
+    assert_eq!(verdict().await, "output_mismatch", "garbage");
+    std::fs::remove_file(&video).expect("removal");
+    std::os::unix::fs::symlink("/etc/passwd", &video).expect("a link");
+    assert_eq!(verdict().await, "undecodable", "a link is never followed");
+    dir.remove().expect("removal");
+}
