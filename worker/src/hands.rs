@@ -1,0 +1,188 @@
+//! The jobs that a worker holds: how far each is, and whether it must stop.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use reelfleet_db::Pulse;
+use reelfleet_job::JobId;
+use reelfleet_runtime::Shutdown;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What a worker did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Jobs that it closed: done, dead, cancelled, or scheduled for another try.
+    pub finished: u64,
+    /// Jobs that it gave back unfinished.
+    pub handed_back: u64,
+}
+
+/// Why a job must stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Its owner said so.
+    Cancelled,
+    /// The claim is not ours any more, or soon will not be.
+    Lost,
+    /// The worker was told to leave.
+    Leaving,
+}
+
+/// One job in hand.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) job: JobId,
+    pub(crate) epoch: u64,
+    taken: Instant,
+    /// Bits of an `f64` from 0 to 1.
+    progress: AtomicU64,
+    stop: CancellationToken,
+    why: OnceLock<Why>,
+}
+
+impl Held {
+    /// Notes how far it is.
+    pub(crate) fn set_progress(&self, progress: f64) {
+        self.progress.store(progress.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+    }
+
+    fn progress(&self) -> f64 {
+        f64::from_bits(self.progress.load(Ordering::Relaxed))
+    }
+
+    /// Fires when the job must stop.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Stops the job. The first reason stands.
+    pub(crate) fn stop_because(&self, why: Why) {
+        let _ = self.why.set(why);
+        self.stop.cancel();
+    }
+
+    /// Why it was stopped, if it was.
+    pub(crate) fn why(&self) -> Option<Why> {
+        self.why.get().copied()
+    }
+
+    /// How long it will probably still take, going by how long it took so far.
+    fn left(&self) -> Option<Duration> {
+        let progress = self.progress();
+        (progress > 0.02).then(|| self.taken.elapsed().mul_f64((1.0 - progress) / progress))
+    }
+}
+
+/// All jobs in hand. Clones share them.
+#[derive(Debug, Clone)]
+pub(crate) struct Hands {
+    held: Arc<Mutex<HashMap<JobId, Arc<Held>>>>,
+    /// One permit a job that may be taken. A job gives its own back shortly before its
+    /// encode ends, so that the next one is probed meanwhile and no core stands still.
+    free: Arc<Semaphore>,
+    /// One permit an ffmpeg that may encode.
+    pub(crate) encodes: Arc<Semaphore>,
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl Hands {
+    pub(crate) fn new(concurrency: u32) -> Self {
+        let permits = concurrency as usize;
+        Self {
+            held: Arc::default(),
+            free: Arc::new(Semaphore::new(permits)),
+            encodes: Arc::new(Semaphore::new(permits)),
+            tally: Arc::default(),
+        }
+    }
+
+    /// Waits until another job may be taken.
+    pub(crate) async fn free_hand(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).acquire_owned().await.ok()
+    }
+
+    pub(crate) fn take(&self, job: JobId, epoch: u64) -> Arc<Held> {
+        let held = Arc::new(Held {
+            job,
+            epoch,
+            taken: Instant::now(),
+            progress: AtomicU64::new(0),
+            stop: CancellationToken::new(),
+            why: OnceLock::new(),
+        });
+        self.lock().insert(job, Arc::clone(&held));
+        held
+    }
+
+    pub(crate) fn let_go(&self, held: &Held) {
+        self.lock().remove(&held.job);
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Tally)) {
+        change(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// What was done since the last time this was asked.
+    pub(crate) fn start_tally_over(&self) -> Tally {
+        std::mem::take(&mut self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Every job with what to tell of it.
+    pub(crate) fn pulses(&self) -> Vec<(Arc<Held>, Pulse)> {
+        self.lock()
+            .values()
+            .map(|held| {
+                let pulse = Pulse { job: held.job, epoch: held.epoch, progress: held.progress() };
+                (Arc::clone(held), pulse)
+            })
+            .collect()
+    }
+
+    pub(crate) fn stop_all(&self, why: Why) {
+        for held in self.lock().values() {
+            held.stop_because(why);
+        }
+    }
+
+    /// Waits for the jobs in hand. What will not be done within `budget` is
+    /// stopped at once rather than at the end of it: another worker can begin sooner.
+    pub(crate) async fn drain(&self, jobs: &TaskTracker, budget: Duration, shutdown: &Shutdown) {
+        let until = Instant::now() + budget;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            for held in self.lock().values() {
+                if left.is_zero() || held.left().is_some_and(|needs| needs > left) {
+                    held.stop_because(Why::Leaving);
+                }
+            }
+            tokio::select! {
+                () = jobs.wait() => return,
+                () = shutdown.abort().cancelled() => {
+                    self.stop_all(Why::Leaving);
+                    // Killing ffmpeg and one statement a job: this bound is for a database that is away.
+                    let _ = tokio::time::timeout(Duration::from_secs(5), jobs.wait()).await;
+                    return;
+                }
+                () = tokio::time::sleep(left.clamp(Duration::from_millis(50), Duration::from_millis(500))) => {
+                    if left.is_zero() && Instant::now() > until + Duration::from_secs(5) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Held>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

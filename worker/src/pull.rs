@@ -1,0 +1,100 @@
+//! Takes messages while a hand is free, and claims their jobs.
+
+use std::{sync::Arc, time::Duration};
+
+use reelfleet_job::Kind;
+use reelfleet_queue::Delivery;
+use reelfleet_runtime::{Backoff, Shutdown};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::task::TaskTracker;
+
+use crate::{Worker, hands::Hands, scratch::Scratch, settle, transcode};
+
+/// The longest wait of one receive, as long as the longest that SQS allows.
+const RECEIVE: Duration = Duration::from_secs(20);
+
+/// Runs until the drain begins.
+pub(crate) async fn run(
+    worker: &Arc<Worker>,
+    scratch: &Scratch,
+    hands: &Hands,
+    jobs: &TaskTracker,
+    shutdown: &Shutdown,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+    for turn in 0.. {
+        let hand = tokio::select! {
+            () = shutdown.drain().cancelled() => return,
+            hand = hands.free_hand() => hand,
+        };
+        let Some(hand) = hand else { return };
+        let received = worker.queue.receive(Kind::Transcode, turn, 1, RECEIVE, shutdown).await;
+        if shutdown.is_draining() {
+            give_back(worker, received.unwrap_or_default()).await;
+            return;
+        }
+        match received {
+            Ok(deliveries) => {
+                backoff.reset();
+                let mut hand = Some(hand);
+                for delivery in deliveries {
+                    if let Some(hand) = hand.take() {
+                        let job =
+                            one(Arc::clone(worker), scratch.clone(), hands.clone(), delivery, hand);
+                        jobs.spawn(job);
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no messages could be received");
+                shutdown.sleep(backoff.next_wait()).await;
+            }
+        }
+    }
+}
+
+/// What arrived while the drain began goes back at once, unclaimed.
+async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
+    for delivery in deliveries {
+        if let Err(error) = worker.queue.release(&delivery.receipt).await {
+            tracing::warn!(%error, job.id = %delivery.message.job, "a message comes again by itself later");
+        }
+    }
+}
+
+/// One delivery from claim to settlement.
+async fn one(
+    worker: Arc<Worker>,
+    scratch: Scratch,
+    hands: Hands,
+    delivery: Delivery,
+    hand: OwnedSemaphorePermit,
+) {
+    let job = delivery.message.job;
+    let claimed = match worker.db.claim(job, worker.id, worker.config.lease).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::warn!(%error, job.id = %job, "job {job} could not be claimed");
+            give_back(&worker, vec![delivery]).await;
+            return;
+        }
+    };
+    // Held before anything else, so that the lease is kept from here on.
+    let held = claimed.as_ref().map(|claimed| hands.take(job, claimed.epoch));
+    if let Err(error) = worker.queue.ack(&delivery.receipt).await {
+        tracing::warn!(%error, job.id = %job, "a message comes again, and its claim will find the job taken");
+    }
+    let (Some(claimed), Some(held)) = (claimed, held) else {
+        tracing::debug!(job.id = %job, "job {job} is taken or closed: the message was a duplicate");
+        return;
+    };
+    // In a task of its own, so that a panic ends one try and not the lease keeping of the job.
+    let handler = tokio::spawn({
+        let (worker, hands) = (Arc::clone(&worker), hands.clone());
+        let (claimed, held) = (claimed.clone(), Arc::clone(&held));
+        async move { transcode::run(&worker, &scratch, &hands, &claimed, &held, hand).await }
+    });
+    let handled = handler.await.unwrap_or_else(|error| Err(transcode::ours("handler", error)));
+    settle::run(&worker, &hands, &claimed, &held, handled).await;
+    hands.let_go(&held);
+}
