@@ -1,0 +1,142 @@
+use std::net::IpAddr;
+
+use reelfleet_db::{NewUser, Role, User};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    problem::{Answer, Problem, codes},
+    state::AppState,
+};
+
+/// Characters of the shortest and of the longest password.
+const PASSWORD_CHARS: std::ops::RangeInclusive<usize> = 10..=128;
+/// The longest address that mail can carry.
+const LONGEST_EMAIL: usize = 254;
+
+/// Why an account could not be prepared.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The system gives no random numbers or no memory.
+    #[error("the password could not be hashed")]
+    Hashing,
+}
+
+/// Makes an account of a user.
+pub(crate) async fn sign_up(
+    state: &AppState,
+    address: IpAddr,
+    email: &str,
+    password: SecretString,
+) -> Answer<User> {
+    let email = check_email(email)?;
+    check_password(&password)?;
+    state.login_limits.count_address(address, state.clock.now())?;
+    let password_hash = state.passwords.hash(password).await?;
+    let new = NewUser { email, password_hash, role: Role::User };
+    match state.db.create_user(&new).await {
+        Ok(user) => {
+            tracing::info!(user = %user.id, "an account was made");
+            Ok(user)
+        }
+        Err(reelfleet_db::Error::Taken) => {
+            Err(Problem::new(&codes::EMAIL_TAKEN, "There is an account with this address already."))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The account that an address and a password open.
+pub(crate) async fn sign_in(
+    state: &AppState,
+    address: IpAddr,
+    email: &str,
+    password: SecretString,
+) -> Answer<User> {
+    let (email, now) = (email.trim(), state.clock.now());
+    state.login_limits.count_address(address, now)?;
+    state.login_limits.count_account(email, now)?;
+    let user = state.db.user_by_email(email).await?;
+    let stored = user.as_ref().map(|user| user.password_hash.clone());
+    let compared = state.passwords.compare(password.clone(), stored).await?;
+    let Some(user) = user.filter(|_| compared.right) else {
+        return Err(Problem::new(
+            &codes::WRONG_CREDENTIALS,
+            "There is no account with this address and password.",
+        ));
+    };
+    state.login_limits.succeeded(email, now);
+    if compared.outdated {
+        let hash = state.passwords.hash(password).await?;
+        state.db.set_password_hash(user.id, &hash).await?;
+        tracing::info!(user = %user.id, "a password hash was renewed");
+    }
+    Ok(user)
+}
+
+fn check_email(email: &str) -> Answer<String> {
+    let email = email.trim();
+    if is_email(email) {
+        Ok(email.to_owned())
+    } else {
+        Err(Problem::new(&codes::BAD_EMAIL, "This is not an e-mail address."))
+    }
+}
+
+/// Only what can never be delivered to is refused: a whole grammar would refuse real addresses.
+fn is_email(email: &str) -> bool {
+    let Some((local, domain)) = email.rsplit_once('@') else { return false };
+    let plain = |c: char| !c.is_whitespace() && !c.is_control() && !"<>()[],;:\\\"".contains(c);
+    email.len() <= LONGEST_EMAIL
+        && !local.is_empty()
+        && local.len() <= 64
+        && !local.contains('@')
+        && email.chars().all(plain)
+        && domain.split('.').all(|label| !label.is_empty() && label.len() <= 63)
+        && !domain.starts_with('-')
+}
+
+fn check_password(password: &SecretString) -> Answer<()> {
+    let chars = password.expose_secret().chars().count();
+    if PASSWORD_CHARS.contains(&chars) {
+        return Ok(());
+    }
+    Err(Problem::new(&codes::WEAK_PASSWORD, "A password has 10 to 128 characters."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_mail_can_reach_are_accepted() {
+        for email in ["a@b.de", "ann+films@mail.example.org", "operator@localhost", "ü@exämple.de"]
+        {
+            assert!(is_email(email), "{email}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        let long = format!("{}@b.de", "a".repeat(65));
+        let longer = format!("a@{}.de", "b.".repeat(130));
+        for email in [
+            "",
+            "a",
+            "@",
+            "a@",
+            "@b.de",
+            "a@b@c.de",
+            "a b@c.de",
+            "a@b..de",
+            "a@.de",
+            "a\r\n@b.de",
+            "a\0@b.de",
+            "Ann <a@b.de>",
+            "a@-b.de",
+            &long,
+            &longer,
+        ] {
+            assert!(!is_email(email), "{email:?}");
+        }
+    }
+}

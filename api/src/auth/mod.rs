@@ -1,0 +1,26 @@
+//! Who is asking: accounts, passwords, tokens, sign-in links.
+
+mod account;
+mod address;
+mod calls;
+mod limits;
+mod link;
+mod origin;
+mod password;
+mod session;
+mod token;
+
+pub use account::AccountError;
+pub use link::sign_in_link;
+pub use password::hash_password;
+pub use token::issue_token;
+
+pub(crate) use account::{sign_in, sign_up};
+pub(crate) use address::ClientAddress;
+pub(crate) use calls::{__path_log_in, __path_me, __path_sign_up_call, log_in, me, sign_up_call};
+pub(crate) use limits::LoginLimits;
+pub(crate) use link::{follow_link, sign_out};
+pub(crate) use origin::OwnOrigin;
+pub(crate) use password::Passwords;
+pub(crate) use session::{Operator, SignedIn, clear_session, set_session};
+pub(crate) use token::Tokens;

@@ -1,0 +1,20 @@
+//! The API as its clients see it: over a real socket, on a real database and real disk.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod admin;
+mod app;
+mod auth;
+mod client;
+mod disk;
+mod events;
+mod files;
+mod forms;
+mod hostile;
+mod limits;
+mod ops;
+mod repeat;
+mod shutdown;
+mod tenancy;
+mod tokens;
+mod upload;
