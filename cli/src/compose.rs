@@ -1,0 +1,95 @@
+//! Puts the parts together as the environment says.
+
+use reelfleet_api::{ApiConfig, ProfileInfo};
+use reelfleet_db::Db;
+use reelfleet_media::{Profiles, Tools};
+use reelfleet_queue::{Queue, QueueType};
+use reelfleet_runtime::{Var, Vars};
+use reelfleet_storage::{Storage, StorageConfig};
+use reelfleet_worker::WorkerConfig;
+
+use crate::exit::{Failure, chain};
+
+/// Every variable that the executable reads, grouped as in `.env.example`.
+pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
+    vec![
+        ("Records", reelfleet_db::VARS.to_vec()),
+        ("Queue", reelfleet_queue::VARS.to_vec()),
+        ("Storage", reelfleet_storage::VARS.to_vec()),
+        ("API", ApiConfig::VARS.to_vec()),
+        ("Worker", reelfleet_worker::VARS.to_vec()),
+        ("Logs", reelfleet_runtime::TELEMETRY_VARS.to_vec()),
+        ("Command line", crate::client::VARS.to_vec()),
+    ]
+}
+
+/// Where records, messages and blobs are.
+#[derive(Debug)]
+pub(crate) struct PartsConfig {
+    database_url: String,
+    queue: QueueType,
+    storage: StorageConfig,
+}
+
+impl PartsConfig {
+    pub(crate) fn from_vars(vars: &mut Vars) -> Self {
+        Self {
+            database_url: reelfleet_db::database_url(vars),
+            queue: reelfleet_queue::queue_type(vars),
+            storage: StorageConfig::from_vars(vars),
+        }
+    }
+}
+
+/// The parts that every role works with.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) db: Db,
+    pub(crate) queue: Queue,
+    pub(crate) storage: Storage,
+}
+
+impl Parts {
+    /// Opens what the configuration names. The schema must be this version's.
+    pub(crate) async fn open(config: &PartsConfig) -> Result<Self, Failure> {
+        let db = Db::open(&config.database_url).await?;
+        Self::with(db, config).await
+    }
+
+    /// Opens what the configuration names, and brings the schema up to this version.
+    pub(crate) async fn open_and_migrate(config: &PartsConfig) -> Result<Self, Failure> {
+        let db = Db::open(&config.database_url).await?;
+        db.migrate().await?;
+        Self::with(db, config).await
+    }
+
+    async fn with(db: Db, config: &PartsConfig) -> Result<Self, Failure> {
+        db.check().await.map_err(|error| {
+            Failure::unavailable(format!("{}. Run `reelfleet migrate` first.", chain(&error)))
+        })?;
+        let queue = Queue::open(config.queue, &db).await?;
+        let storage = Storage::open(&config.storage).await?;
+        Ok(Self { db, queue, storage })
+    }
+}
+
+/// The profiles as the API shows them: it knows their names and nothing of media.
+pub(crate) fn profile_infos(profiles: &Profiles) -> Vec<ProfileInfo> {
+    profiles
+        .names()
+        .filter_map(|name| profiles.get(name))
+        .map(|profile| ProfileInfo {
+            name: profile.name.clone(),
+            description: profile.description.clone(),
+        })
+        .collect()
+}
+
+/// Finds ffmpeg and says loudly when it cannot be confined.
+pub(crate) fn tools(config: &WorkerConfig) -> Result<Tools, Failure> {
+    let tools = Tools::find(&config.tools).map_err(|error| Failure::unavailable(chain(&error)))?;
+    if let Some(why) = tools.degraded() {
+        tracing::warn!("{why}");
+    }
+    Ok(tools)
+}
