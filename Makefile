@@ -1,0 +1,49 @@
+# What CI runs, under the same names. `make help` lists the targets.
+
+CARGO ?= cargo
+LISTEN ?= 127.0.0.1:8080
+DATA ?= ./data
+
+.PHONY: help up test lint docs e2e test-media chaos bench deps-run deps-test
+
+help: ## List the targets.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+up: deps-run ## Install what is missing, build, and start the whole fleet here.
+	$(CARGO) build --release -p reelfleet
+	./target/release/reelfleet up --data $(DATA) --listen $(LISTEN)
+
+test: deps-test lint docs ## Install what the tests need, and run them all.
+	$(CARGO) build -p reelfleet
+	$(CARGO) test --workspace --exclude reelfleet-e2e
+	$(MAKE) e2e
+
+e2e: ## Real processes together, one test at a time: they kill each other's.
+	$(CARGO) build -p reelfleet
+	$(CARGO) test -p reelfleet-e2e -- --test-threads=1
+
+lint: ## Format, clippy, licences and advisories.
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	./tools/deny
+
+docs: ## The reference, with warnings as errors.
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+test-media: deps-test ## Every file of ../shared/media through every profile.
+	$(CARGO) build --release -p reelfleet
+	$(CARGO) test --release -p reelfleet-e2e --test media -- --ignored --nocapture --test-threads=1
+
+chaos: deps-test ## 100 kill -9 of workers, kills of everything, freezes, full disks.
+	$(CARGO) build --release -p reelfleet
+	$(CARGO) test --release -p reelfleet-e2e --test chaos -- --ignored --nocapture --test-threads=1
+
+bench: deps-run ## What the fleet costs next to bare ffmpeg.
+	$(CARGO) build --release -p reelfleet
+	$(CARGO) run --release -p reelfleet-e2e --bin bench
+
+deps-run: ## ffmpeg and bubblewrap, if they are missing.
+	./tools/install ffmpeg:ffmpeg bwrap:bubblewrap prlimit:util-linux
+
+deps-test: deps-run ## What only the tests need.
+	./tools/install chromium:chromium chromedriver:chromium-driver

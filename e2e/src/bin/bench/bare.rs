@@ -1,0 +1,57 @@
+//! Bare ffmpeg, two at a time, with the words that the fleet would use.
+
+use std::{fs, path::Path, process::Command, time::Instant};
+
+use crate::Result;
+
+fn command(program: &str) -> Command {
+    #[expect(clippy::disallowed_methods, reason = "the yardstick is another program")]
+    Command::new(program)
+}
+
+/// The words of the plan, as the fleet would make them, with one thread.
+pub(crate) fn words(clip: &Path) -> Result<Vec<String>> {
+    let output = command(env!("CARGO"))
+        .args(["run", "--quiet", "--release", "-p", "reelfleet-media", "--example", "plan", "--"])
+        .arg(clip)
+        .args(["web", "1"])
+        .output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(String::from_utf8(output.stdout)?.lines().map(ToOwned::to_owned).collect())
+}
+
+/// Runs the words over `count` copies of the clip with `xargs -P 2`; seconds of wall time.
+pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) -> Result<f64> {
+    let root = folder.join("bare");
+    let mut list = String::new();
+    for index in 0..count {
+        let dir = root.join(index.to_string());
+        fs::create_dir_all(dir.join("out"))?;
+        fs::hard_link(clip, dir.join("in")).or_else(|_| fs::copy(clip, dir.join("in")).map(drop))?;
+        list.push_str(&format!("{}\n", dir.display()));
+    }
+    let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    let script = root.join("one.sh");
+    let quoted = words
+        .iter()
+        .zip(quoted)
+        // A word of the filter holds quotes itself.
+        .map(|(word, plain)| if word.contains('\'') { format!("\"{word}\"") } else { plain })
+        .collect::<Vec<_>>()
+        .join(" ");
+    fs::write(&script, format!("cd \"$1\" && exec ffmpeg {quoted} 2>log\n"))?;
+    let dirs = root.join("dirs");
+    fs::write(&dirs, list)?;
+    let began = Instant::now();
+    let status = command("xargs")
+        .args(["-P", "2", "-n", "1", "-a"])
+        .arg(&dirs)
+        .args(["sh"])
+        .arg(&script)
+        .status()?;
+    let wall = began.elapsed().as_secs_f64();
+    fs::remove_dir_all(&root)?;
+    if status.success() { Ok(wall) } else { Err("bare ffmpeg failed".into()) }
+}

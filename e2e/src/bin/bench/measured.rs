@@ -1,0 +1,101 @@
+//! Figures and how they are told.
+
+use serde_json::{Value, json};
+
+/// Some figures of one thing.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    figures: Vec<f64>,
+}
+
+impl Measured {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), figures: Vec::new() }
+    }
+
+    pub(crate) fn add(&mut self, figure: f64) {
+        self.figures.push(figure);
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// The figure that this part of them does not exceed.
+    pub(crate) fn quantile(&self, part: f64) -> f64 {
+        let mut sorted = self.figures.clone();
+        sorted.sort_by(f64::total_cmp);
+        let index = ((sorted.len() as f64 * part).ceil() as usize).saturating_sub(1);
+        sorted.get(index).copied().unwrap_or(f64::NAN)
+    }
+
+    fn json(&self) -> Value {
+        json!({"name": self.name, "median": self.median(), "p90": self.quantile(0.9), "figures": self.figures})
+    }
+}
+
+/// Bare ffmpeg and the fleet over the same clips, seconds.
+#[derive(Debug)]
+pub(crate) struct Case {
+    name: String,
+    count: usize,
+    bare: Measured,
+    ours: Measured,
+    ratio: Measured,
+}
+
+impl Case {
+    pub(crate) fn new(name: &str, count: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            count,
+            bare: Measured::new("bare_s"),
+            ours: Measured::new("fleet_s"),
+            ratio: Measured::new("ratio"),
+        }
+    }
+
+    pub(crate) fn add(&mut self, bare: f64, ours: f64) {
+        self.bare.add(bare);
+        self.ours.add(ours);
+        self.ratio.add(ours / bare);
+    }
+
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{} × {}: bare {:.2} s, fleet {:.2} s, ratio {:.3} (median of {} rounds, {:.3} to {:.3})",
+            self.count,
+            self.name,
+            self.bare.median(),
+            self.ours.median(),
+            self.ratio.median(),
+            self.ratio.figures.len(),
+            self.ratio.quantile(0.0),
+            self.ratio.quantile(1.0),
+        )
+    }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name,
+            "clips": self.count,
+            "bare": self.bare.json(),
+            "fleet": self.ours.json(),
+            "ratio": self.ratio.json(),
+        })
+    }
+}
+
+/// Everything, with the machine it was measured on.
+pub(crate) fn report(cases: &[Case], per_hour: &[Measured], pick_up: &Measured) -> Value {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
+    let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    json!({
+        "machine": {"cores": cores, "cpu": model.map(|model| model.trim_start_matches(['\t', ' ', ':']))},
+        "ratios": cases.iter().map(Case::json).collect::<Vec<_>>(),
+        "videos_per_hour": per_hour.iter().map(Measured::json).collect::<Vec<_>>(),
+        "queued_to_running_ms": pick_up.json(),
+    })
+}

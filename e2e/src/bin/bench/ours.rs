@@ -1,0 +1,66 @@
+//! The fleet over the same clips.
+
+use std::path::Path;
+
+use reelfleet_e2e::{Fleet, processes, wait_for};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{Result, measured::Measured};
+
+/// Milliseconds since midnight-independent zero of an RFC 3339 time of the API.
+fn millis(time: &Value) -> Result<i64> {
+    let text = time.as_str().ok_or("no time")?;
+    let moment: jiff::Timestamp = text.parse()?;
+    Ok(moment.as_millisecond())
+}
+
+fn job(fleet: &Fleet, video: &str) -> Result<Value> {
+    let job = fleet.video(video)["job"].as_str().unwrap_or_default().to_owned();
+    Ok(fleet.client().call("GET", &format!("/api/jobs/{job}"))?.json)
+}
+
+/// Transcodes `count` copies; seconds from the first claim to the last row closed.
+///
+/// The workers stand still while the queue is filled, so that the uploads are not measured.
+pub(crate) fn batch(clip: &Path, count: usize, workers: u32, threads: u32) -> Result<f64> {
+    let number = workers.to_string();
+    let fleet = Fleet::start(
+        &["--min", &number, "--max", &number],
+        &[("FFMPEG_THREADS", &threads.to_string()), ("REELFLEET_LOG", "warn")],
+    );
+    wait_for("the workers", std::time::Duration::from_secs(60), || {
+        let seen = fleet.client().call("GET", "/api/admin/workers").ok()?.json;
+        (seen["workers"].as_array()?.len() == workers as usize).then_some(())
+    });
+    let pids = fleet.workers();
+    pids.iter().for_each(|pid| processes::signal(*pid, Signal::STOP));
+    let videos: Vec<_> = (0..count).map(|_| fleet.submit(clip, "web")).collect();
+    pids.iter().for_each(|pid| processes::signal(*pid, Signal::CONT));
+    let (mut first, mut last) = (i64::MAX, i64::MIN);
+    for video in &videos {
+        let done = fleet.wait_final(video);
+        if done["status"] != "ready" {
+            return Err(format!("{done}").into());
+        }
+    }
+    for video in &videos {
+        let job = job(&fleet, video)?;
+        first = first.min(millis(&job["started_at"])?);
+        last = last.max(millis(&job["finished_at"])?);
+    }
+    Ok((last - first) as f64 / 1000.0)
+}
+
+/// Time from `queued` to `running`, one job after the other on an idle fleet, milliseconds.
+pub(crate) fn pick_up(clip: &Path, count: usize) -> Result<Measured> {
+    let fleet = Fleet::start(&["--min", "1", "--max", "1"], &[("REELFLEET_LOG", "warn")]);
+    let mut measured = Measured::new("pick-up");
+    for _ in 0..count {
+        let video = fleet.submit(clip, "web");
+        let _ = fleet.wait_final(&video);
+        let job = job(&fleet, &video)?;
+        measured.add((millis(&job["started_at"])? - millis(&job["created_at"])?) as f64);
+    }
+    Ok(measured)
+}

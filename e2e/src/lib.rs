@@ -1,0 +1,56 @@
+//! The harness of the whole-system tests: a real fleet in a temporary folder, spoken to as its users do.
+//!
+//! ```text
+//! test ─► Fleet::start ─► `reelfleet up` ─► workers ─► ffmpeg
+//!           │ http: submit, wait, list             ▲
+//!           └ signals: kill -9, stop, continue ────┘
+//! ```
+//!
+//! ```no_run
+//! use reelfleet_e2e::{Fleet, clips};
+//!
+//! let fleet = Fleet::start(&["--max", "1"], &[]);
+//! let video = fleet.submit(&clips::short(fleet.folder()), "web");
+//! assert_eq!(fleet.wait_final(&video)["status"], "ready");
+//! ```
+
+pub mod canary;
+pub mod clips;
+mod fleet;
+pub mod hostile;
+mod http;
+pub mod media;
+pub mod playable;
+pub mod processes;
+mod submit;
+mod verdict;
+pub mod wire;
+
+use std::time::{Duration, Instant};
+
+pub use fleet::{Fleet, files_below, reelfleet};
+pub use http::{Answer, Client};
+pub use submit::took_s;
+pub use verdict::{CODES, LIMITS, Verdict};
+
+/// Waits for a condition, looking every few milliseconds; says what was waited for when it does not come.
+///
+/// # Panics
+///
+/// When the condition does not hold within `at_most`.
+pub fn wait_for<T>(what: &str, at_most: Duration, mut condition: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + at_most;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < until, "waited {at_most:?} in vain for {what}");
+        pause();
+    }
+}
+
+/// The pause between two looks at a condition.
+pub fn pause() {
+    #[expect(clippy::disallowed_methods, reason = "the pause between two looks at a condition")]
+    std::thread::sleep(Duration::from_millis(20));
+}
