@@ -24,11 +24,19 @@ pub(crate) const PARENT: Var = Var::new("REELFLEET_PARENT", "", "");
 /// Options of `reelfleet up`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpArgs {
-    /// Folder for everything: records, videos, secrets [default: ./data, or REELFLEET_DATA]
-    #[arg(long, value_name = "DIR")]
+    /// Folder for everything: records, videos, secrets.
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Folder for everything: records, videos, secrets [default: ./data, or REELFLEET_DATA]"
+    )]
     data: Option<PathBuf>,
-    /// Address to listen on [default: 127.0.0.1:8080, or LISTEN_ADDR]
-    #[arg(long, value_name = "ADDR")]
+    /// Address to listen on.
+    #[arg(
+        long,
+        value_name = "ADDR",
+        help = "Address to listen on [default: 127.0.0.1:8080, or LISTEN_ADDR]"
+    )]
     listen: Option<String>,
     /// Fewest workers
     #[arg(long, value_name = "N", default_value_t = 1)]

@@ -215,7 +215,7 @@ async fn operator(db: &Db) -> Result<User, Failure> {
 
 /// The address for people: a wildcard is not one that a browser can open.
 fn url(listener: &tokio::net::TcpListener) -> Result<String, Failure> {
-    let mut address = listener.local_addr().map_err(|error| Failure::software(error))?;
+    let mut address = listener.local_addr().map_err(Failure::software)?;
     if address.ip().is_unspecified() {
         address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
     }

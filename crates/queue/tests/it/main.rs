@@ -1,0 +1,4 @@
+//! One suite that every broker passes. A further broker is one more module beside `database`.
+
+mod database;
+mod suite;
