@@ -133,7 +133,8 @@ calls! {
     video_exists(id: VideoId) -> bool;
 
     /// Makes `worker` the owner of a queued job: next epoch, one attempt more, a lease.
-    /// None if the job is taken, closed, not due or gone: the message is a duplicate.
+    /// None if the job is taken, closed, not due or gone: the message is a duplicate. A job whose
+    /// payload this version cannot read is dead then.
     claim(job: JobId, worker: WorkerId, lease: Duration) -> Option<Claimed>;
     /// Renews the leases of the jobs a worker holds, stores their progress, and says of each what it must know.
     beat(worker: WorkerId, lease: Duration, pulses: &[Pulse]) -> Vec<Beat>;
@@ -141,14 +142,12 @@ calls! {
     close_done(job: JobId, epoch: u64, result: &Finished) -> bool;
     /// Closes the job without a result.
     close_dead(job: JobId, epoch: u64, reason: &Reason) -> bool;
-    /// Closes the job because its owner said so.
+    /// Closes the job because its owner said so. False if nobody did.
     close_cancelled(job: JobId, epoch: u64) -> bool;
     /// Schedules the next try.
     retry(job: JobId, epoch: u64, wait: Duration, reason: &Reason) -> bool;
     /// Gives the job back without charging the attempt.
     hand_back(job: JobId, epoch: u64) -> bool;
-    /// Stores what the probe found out before the result is there.
-    set_progress(job: JobId, epoch: u64, progress: f64) -> bool;
 
     /// Due jobs that have no message in flight, marked as having one from now on. Scheduled ones become queued.
     /// A message older than `lost_after` counts as lost.

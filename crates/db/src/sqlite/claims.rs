@@ -29,12 +29,19 @@ impl Sqlite {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        let Ok(payload) = decode::payload(&row) else {
+            // Written by a version that this one does not know. It must not come back to
+            // every worker for ever; an operator redrives it once the workers are newer.
+            drop(transaction);
+            self.bury_unreadable(job).await?;
+            return Ok(None);
+        };
         let claimed = Claimed {
             id: job,
             epoch: decode::count(&row, "epoch")?,
             attempts: decode::count(&row, "attempts")?,
             max_attempts: decode::count(&row, "max_attempts")?,
-            payload: decode::payload(&row)?,
+            payload,
         };
         sqlx::query(concat!(
             "INSERT INTO attempts (job, epoch, worker, started_at) VALUES (?, ?, ?, ",
@@ -154,7 +161,7 @@ impl Sqlite {
                         error_code = ?3, error_message = ?4, finished_at = ",
                 now!(),
                 " + ?5
-                  WHERE id = ?1 AND epoch = ?2 AND state = 'running'"
+                  WHERE id = ?1 AND epoch = ?2 AND state = 'running' AND cancel_requested = 1"
             ),
             job,
             at,
@@ -202,16 +209,18 @@ impl Sqlite {
         .await
     }
 
-    pub(crate) async fn set_progress(&self, job: JobId, at: u64, progress: f64) -> Result<bool> {
-        let updated = sqlx::query(
-            "UPDATE jobs SET progress = ? WHERE id = ? AND epoch = ? AND state = 'running'",
-        )
-        .bind(progress)
+    async fn bury_unreadable(&self, job: JobId) -> Result<()> {
+        tracing::error!(job.id = %job, "the payload of job {job} cannot be read by this version: it is dead");
+        sqlx::query(concat!(
+            "UPDATE jobs SET state = 'dead', message_at = NULL, error_code = 'unreadable',
+                    error_message = 'This version of the fleet cannot read the job.', finished_at = ",
+            now!(),
+            " WHERE id = ? AND state = 'queued'"
+        ))
         .bind(job.to_string())
-        .bind(epoch(at))
         .execute(&self.write)
         .await?;
-        Ok(updated.rows_affected() > 0)
+        Ok(())
     }
 
     /// Runs one guarded statement (`?1` job, `?2` epoch, `?3` and `?4` the reason, `?5` a wait)

@@ -9,10 +9,14 @@ use super::{Sqlite, decode, millis, now};
 use crate::{LaneDepth, RawMessage, Result};
 
 impl Sqlite {
+    /// A message that is there already rings anew: whoever has it in hand can no longer acknowledge it away.
     pub(crate) async fn send_message(&self, lane: Lane, job: JobId, body: &str) -> Result<()> {
         sqlx::query(concat!(
-            "INSERT INTO messages (lane, job, body, visible_at) VALUES (?, ?, ?, ", now!(), ")
-             ON CONFLICT (job) DO UPDATE SET lane = excluded.lane, visible_at = min(visible_at, excluded.visible_at)"
+            "INSERT INTO messages (lane, job, body, visible_at) VALUES (?, ?, ?, ",
+            now!(),
+            ")
+             ON CONFLICT (job) DO UPDATE SET lane = excluded.lane, receipt = receipt + 1,
+                    visible_at = min(visible_at, excluded.visible_at)"
         ))
         .bind(lane.to_string())
         .bind(job.to_string())

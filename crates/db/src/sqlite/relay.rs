@@ -11,21 +11,35 @@ use crate::{Due, Error, Reaped, Result};
 /// What a job that outlives its attempts is dead of, in its owner's words.
 const LOST_CODE: &str = "worker_lost";
 const LOST_MESSAGE: &str = "The worker stopped without a word each time it tried this job.";
+const LOST_ONCE: &str = "A worker stopped without a word; the job is tried again.";
+
+/// Queued jobs that nobody has a message for: none was sent (`?` says when an unseen one
+/// counts as lost), or the last one was, before the clock was set back. A message that still
+/// waits in the `database` queue is not lost, however long the queue is.
+macro_rules! without_message {
+    () => {
+        concat!(
+            "state = 'queued' AND (message_at IS NULL OR (message_at NOT BETWEEN ",
+            now!(),
+            " - ? AND ",
+            now!(),
+            " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.job = jobs.id AND m.visible_at <= ",
+            now!(),
+            " + 60000)))"
+        )
+    };
+}
 
 impl Sqlite {
-    /// A message from the future was sent before the clock was set back: it counts as lost too.
     pub(crate) async fn take_due(&self, limit: u32, lost_after: Duration) -> Result<Vec<Due>> {
         // A look with a reading connection first: an idle relay writes nothing.
         let any: bool = sqlx::query_scalar(concat!(
             "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'scheduled' AND run_at <= ",
             now!(),
             ")
-                 OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued'
-                            AND (message_at IS NULL OR message_at NOT BETWEEN ",
-            now!(),
-            " - ? AND ",
-            now!(),
-            "))"
+                 OR EXISTS (SELECT 1 FROM jobs WHERE ",
+            without_message!(),
+            ")"
         ))
         .bind(millis(lost_after))
         .fetch_one(&self.read)
@@ -44,12 +58,9 @@ impl Sqlite {
             now!(),
             "
                   UNION ALL
-                  SELECT id, run_at FROM jobs WHERE state = 'queued'
-                     AND (message_at IS NULL OR message_at NOT BETWEEN ",
-            now!(),
-            " - ? AND ",
-            now!(),
-            ")
+                  SELECT id, run_at FROM jobs WHERE ",
+            without_message!(),
+            "
                 ) ORDER BY run_at LIMIT ?)
               RETURNING id, kind, priority"
         ))
@@ -169,7 +180,7 @@ impl Sqlite {
             .bind(closed)
             .bind(millis(wait))
             .bind(LOST_CODE)
-            .bind(LOST_MESSAGE)
+            .bind(if closed { LOST_MESSAGE } else { LOST_ONCE })
             .execute(&mut *transaction)
             .await?;
             sqlx::query(concat!(

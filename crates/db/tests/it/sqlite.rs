@@ -43,10 +43,12 @@ conforms! {
     claims::a_lease_that_ran_out_frees_the_job_until_no_attempt_is_left,
     claims::a_dead_workers_jobs_are_freed_without_waiting_for_the_lease,
     claims::a_beat_renews_the_lease_and_tells_of_a_cancel,
+    claims::a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled,
     claims::a_cancelled_job_cannot_be_published,
     relay::a_due_job_without_a_message_is_taken_once,
     relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
     relay::a_second_message_for_a_job_is_the_same_message,
+    relay::a_message_that_waits_in_a_long_queue_is_not_lost,
     owners::a_repeated_upload_is_one_video,
     owners::another_owner_sees_nothing,
     owners::a_deleted_video_is_gone_and_its_blobs_can_be_collected,
@@ -80,4 +82,29 @@ async fn a_change_by_another_connection_wakes_a_waiter() {
         wakeup.wait(std::time::Duration::from_secs(600)),
     );
     woken.await.unwrap_or_else(|_| panic!("no wake-up after user {user} was made"));
+}
+
+/// A row as only a newer version would write it.
+#[tokio::test]
+async fn a_job_that_this_version_cannot_read_is_dead_and_hides_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    let (odd, good) = {
+        let odd = suite::queued(&db).await;
+        (odd.clone(), suite::submit(&db, &suite::new_video(odd.owner)).await)
+    };
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("test.db"));
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("UPDATE jobs SET payload = '{\"kind\":\"hologram\"}' WHERE id = ?")
+        .bind(odd.job.to_string())
+        .execute(&pool)
+        .await
+        .unwrap();
+    let worker = reelfleet_job::WorkerId::generate();
+    assert!(db.claim(odd.job, worker, suite::LEASE).await.unwrap().is_none());
+    let seen = db.video(odd.owner, odd.id).await.unwrap().unwrap();
+    assert_eq!(seen.error.unwrap().code, "unreadable");
+    let all = reelfleet_db::JobFilter { limit: 10, ..Default::default() };
+    let listed: Vec<_> = db.jobs(&all).await.unwrap().rows.iter().map(|job| job.id).collect();
+    assert_eq!(listed, [good.job]);
 }

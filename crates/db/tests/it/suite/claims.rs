@@ -36,6 +36,8 @@ pub(crate) async fn only_the_current_epoch_has_effects(db: Db) {
     let zombie = WorkerId::generate();
     let old = db.claim(video.job, zombie, Duration::ZERO).await.unwrap().unwrap();
     assert_eq!(reap_until_something(&db).await.freed, 1);
+    let waiting = db.video(video.owner, video.id).await.unwrap().unwrap();
+    assert!(waiting.error.unwrap().message.contains("tried again"));
     let (_, new) = claim(&db, &video).await;
     assert_eq!(new.epoch, old.epoch + 1);
 
@@ -45,7 +47,6 @@ pub(crate) async fn only_the_current_epoch_has_effects(db: Db) {
     assert!(!db.close_cancelled(video.job, old.epoch).await.unwrap());
     assert!(!db.retry(video.job, old.epoch, LEASE, &why).await.unwrap());
     assert!(!db.hand_back(video.job, old.epoch).await.unwrap());
-    assert!(!db.set_progress(video.job, old.epoch, 0.5).await.unwrap());
     let pulse = Pulse { job: video.job, epoch: old.epoch, progress: 0.5 };
     assert_eq!(db.beat(zombie, LEASE, &[pulse]).await.unwrap(), [Beat::Lost]);
     assert_eq!(db.job(video.job).await.unwrap().unwrap().state, State::Running);
@@ -130,6 +131,13 @@ pub(crate) async fn a_beat_renews_the_lease_and_tells_of_a_cancel(db: Db) {
     assert!((job.progress - 0.5).abs() < 1e-9);
     db.cancel_video(video.owner, video.id).await.unwrap().unwrap();
     assert_eq!(db.beat(worker, LEASE, &pulse(0.6)).await.unwrap(), [Beat::Cancel]);
+}
+
+pub(crate) async fn a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled(db: Db) {
+    let video = queued(&db).await;
+    let (_, claimed) = claim(&db, &video).await;
+    assert!(!db.close_cancelled(video.job, claimed.epoch).await.unwrap());
+    assert!(db.close_done(video.job, claimed.epoch, &finished(&video)).await.unwrap());
 }
 
 pub(crate) async fn a_cancelled_job_cannot_be_published(db: Db) {

@@ -44,6 +44,21 @@ pub(crate) async fn a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing(
     assert!(db.lane_depths().await.unwrap().is_empty());
 }
 
+pub(crate) async fn a_message_that_waits_in_a_long_queue_is_not_lost(db: Db) {
+    let video = queued(&db).await;
+    let lanes = Lane::of(Kind::Transcode);
+    db.send_message(lanes[1], video.job, "body").await.unwrap();
+    db.mark_sent(video.job).await.unwrap();
+    let in_hand = db.receive_messages(&lanes, 1, Duration::ZERO).await.unwrap().remove(0);
+    for _ in 0..20 {
+        assert!(db.take_due(10, Duration::ZERO).await.unwrap().is_empty());
+    }
+    // Rung anew, it cannot be acknowledged away by whoever had it in hand before.
+    db.send_message(lanes[1], video.job, "body").await.unwrap();
+    db.ack_message(in_hand.id, in_hand.receipt).await.unwrap();
+    assert_eq!(db.receive_messages(&lanes, 1, LEASE).await.unwrap().len(), 1);
+}
+
 pub(crate) async fn a_second_message_for_a_job_is_the_same_message(db: Db) {
     let video = queued(&db).await;
     let lanes = Lane::of(Kind::Transcode);
