@@ -2,9 +2,13 @@ use std::time::Duration;
 
 use reelfleet_db::{Db, Reaped};
 use reelfleet_job::{Message, RetryPolicy};
-use reelfleet_runtime::{Backoff, Shutdown};
+use reelfleet_runtime::{Backoff, Clock, Shutdown};
 
 use crate::{Error, Queue};
+
+/// A pause this much longer than it was meant to be, and the machine has slept; and how
+/// long leases then get to be renewed.
+const SLEPT: Duration = Duration::from_secs(5);
 
 /// How the relay goes about it.
 #[derive(Debug, Clone)]
@@ -51,8 +55,19 @@ impl Relay {
     pub async fn run(&self, shutdown: Shutdown) {
         let mut backoff = Backoff::new(self.config.every, Duration::from_secs(10));
         let mut wait = self.config.every;
+        let clock = Clock::system();
+        let mut asleep = clock.now();
         while shutdown.sleep(wait).await {
-            wait = match self.turn().await {
+            // Local time has stood still while the clock on the wall went on: this machine
+            // slept. Its workers live and renew their leases in a moment.
+            let slept = clock.now().since(asleep) > wait + SLEPT;
+            if slept {
+                tracing::info!("this machine slept: leases get a moment to be renewed");
+                shutdown.sleep(SLEPT).await;
+            }
+            let turn = self.turn().await;
+            asleep = clock.now();
+            wait = match turn {
                 Ok(()) => {
                     backoff.reset();
                     self.config.every
@@ -81,11 +96,15 @@ impl Relay {
                 reaped.freed + reaped.dead + reaped.cancelled
             );
         }
-        for due in self.db.take_due(self.config.batch, self.config.lost_after).await? {
-            let message = Message::to(due.job, due.lane.kind);
-            if let Err(error) = self.queue.send(due.lane, &message).await {
+        let mut due =
+            self.db.take_due(self.config.batch, self.config.lost_after).await?.into_iter();
+        while let Some(next) = due.next() {
+            let message = Message::to(next.job, next.lane.kind);
+            if let Err(error) = self.queue.send(next.lane, &message).await {
                 // The rows say "sent"; what was not must be found again at the next look.
-                self.db.unmark_sent(due.job).await?;
+                for unsent in std::iter::once(next).chain(due) {
+                    self.db.unmark_sent(unsent.job).await?;
+                }
                 return Err(error);
             }
         }
