@@ -1,10 +1,12 @@
 //! Whose fault an abnormal end is: the input's, or ours.
 
 use std::os::unix::process::ExitStatusExt;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
 use crate::child::Ended;
+use crate::tools::Bound;
 use crate::{Code, Error};
 
 /// bwrap and shells report a signal as this plus its number.
@@ -12,13 +14,17 @@ const SIGNALLED: i32 = 128;
 
 /// What a non-zero end that we did not cause means. `bad_input` is the code
 /// for a plain refusal by the program.
-pub(crate) fn exit(ended: &Ended, bad_input: Code) -> Error {
+pub(crate) fn exit(ended: &Ended, bound: &Bound, bad_input: Code) -> Error {
     let log = &ended.log;
     if log.disk_full {
         return Error::Failed("the disk is full".into());
     }
     if let Some(signal) = signal(ended) {
-        return on_signal(signal, bad_input);
+        return if signal == Signal::KILL && used_up(ended.cpu, bound.cpu()) {
+            Code::TooSlow.into()
+        } else {
+            on_signal(signal, bad_input)
+        };
     }
     // As a namespace's first process ffmpeg is not killed by SIGXFSZ: it sees
     // the error and reports it.
@@ -39,6 +45,12 @@ pub(crate) fn exit(ended: &Ended, bad_input: Code) -> Error {
         return Error::Failed(format!("this ffmpeg lacks something: {}", log.last()));
     }
     bad_input.into()
+}
+
+/// Past its hard processor limit a child is killed without a word, so the time
+/// it used tells. Two clocks of the kernel are compared, hence the margin.
+fn used_up(cpu: Duration, limit: Duration) -> bool {
+    cpu >= limit.mul_f64(0.9).saturating_sub(Duration::from_millis(250))
 }
 
 fn signal(ended: &Ended) -> Option<Signal> {

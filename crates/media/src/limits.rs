@@ -35,6 +35,10 @@ pub struct Limits {
     pub memory: u64,
     /// Largest file one ffmpeg may write in bytes (`RLIMIT_FSIZE`).
     pub file_size: u64,
+    /// Processor time of one ffprobe, in whole seconds. Below
+    /// [`probe_wall`](Self::probe_wall): a source that makes it spin is
+    /// refused, and only a busy machine comes to the wall time.
+    pub probe_cpu: Duration,
     /// Wall time of one ffprobe.
     pub probe_wall: Duration,
     /// Most bytes read from ffprobe's standard output.
@@ -56,7 +60,8 @@ impl Default for Limits {
             stall: Duration::from_secs(120),
             memory: 6 << 30,
             file_size: 16 << 30,
-            probe_wall: Duration::from_secs(10),
+            probe_cpu: Duration::from_secs(10),
+            probe_wall: Duration::from_secs(30),
             probe_stdout: 1 << 20,
         }
     }
@@ -87,5 +92,11 @@ mod tests {
         assert_eq!(limits.wall(Some(10.0)), Duration::from_secs(420));
         assert_eq!(limits.wall(Some(f64::NAN)), Duration::from_secs(12 * 3600));
         assert_eq!(limits.wall(None), Duration::from_secs(12 * 3600));
+    }
+
+    #[test]
+    fn a_spinning_probe_uses_up_its_processor_time_well_before_its_wall_time() {
+        let limits = Limits::default();
+        assert!(limits.probe_cpu * 2 <= limits.probe_wall);
     }
 }

@@ -64,7 +64,7 @@ pub async fn run(
     })
     .await
     .map_err(|err| Error::io("starting ffmpeg", &err))?;
-    outcome(&ended, plan)?;
+    outcome(&ended, &bound, plan)?;
     Ok(RunReport { wall: ended.wall, frames, input_errors: ended.log.errors })
 }
 
@@ -77,7 +77,7 @@ fn progress(position: Position, total: Option<f64>) -> Progress {
     }
 }
 
-fn outcome(ended: &Ended, plan: &Plan) -> Result<(), Error> {
+fn outcome(ended: &Ended, bound: &Bound, plan: &Plan) -> Result<(), Error> {
     match ended.cut {
         Some(Cut::Stopped) => return Err(Error::Stopped),
         Some(Cut::WallTime) => {
@@ -94,5 +94,5 @@ fn outcome(ended: &Ended, plan: &Plan) -> Result<(), Error> {
     let lines: Vec<&str> = ended.log.lines().collect();
     tracing::debug!(status = %ended.status, log = lines.join("\n"), "ffmpeg failed");
     let bad_input = if plan.expected.encrypted { Code::Encrypted } else { Code::Undecodable };
-    Err(classify::exit(ended, bad_input))
+    Err(classify::exit(ended, bound, bad_input))
 }

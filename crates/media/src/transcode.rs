@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Strategy, plan, plan_encode};
 use crate::{
-    Error, JobDir, Limits, Output, Plan, Profile, Progress, Source, Tools, probe, run, verify,
+    Code, Error, JobDir, Limits, Output, Plan, Profile, Progress, Source, Tools, probe, run, verify,
 };
 
 /// What one transcode needs besides its directory.
@@ -75,7 +75,11 @@ impl Transcode<'_> {
         dir: &JobDir,
         on_progress: impl FnMut(Progress) + Send + 'static,
     ) -> Result<Output, Error> {
-        run(self.tools, plan, dir, self.limits, self.stop, on_progress).await?;
+        let report = run(self.tools, plan, dir, self.limits, self.stop, on_progress).await?;
+        // A damaged picture is mended as far as it can be by encoding it; a copy keeps it broken.
+        if plan.strategy == Strategy::Copy && report.input_errors > 0 {
+            return Err(Code::Undecodable.into());
+        }
         verify(self.tools, plan, dir, self.limits, self.stop).await
     }
 }

@@ -27,6 +27,15 @@ fn fake(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
         .expect("the fake is accepted")
 }
 
+/// A tool set whose ffprobe is a shell script.
+fn fake_probe(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
+    let path: PathBuf = bench.temp.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let settings = ToolSettings { ffprobe: Some(path), sandbox, ..ToolSettings::default() };
+    Tools::find(&settings).expect("the fake is accepted")
+}
+
 async fn run_fake(bench: &Bench, tools: &Tools, dir: &JobDir) -> Result<(), Error> {
     let source = probe(&bench.tools, dir, &bench.limits, &bench.stop).await?;
     let profiles = Profiles::builtin();
@@ -68,6 +77,27 @@ async fn a_child_that_never_ends_is_killed_by_the_wall_clock() {
     assert!(matches!(err, Error::Failed(_)), "{err}");
     gone("fake-wall").await;
     dir.remove().expect("removal");
+}
+
+#[tokio::test]
+async fn a_source_that_makes_ffprobe_spin_is_refused_and_one_that_waits_is_tried_again() {
+    for sandbox in [SandboxMode::Auto, SandboxMode::Off] {
+        let mut bench = Bench::new();
+        bench.limits.probe_cpu = Duration::from_secs(1);
+        let dir = bench.job(&bench.file("a", b"x"));
+        let tools = fake_probe(&bench, "fake-spin", "while :; do :; done", sandbox);
+        let ended = probe(&tools, &dir, &bench.limits, &bench.stop).await;
+        assert!(
+            matches!(&ended, Err(Error::Rejected(reason)) if reason.code == "too_slow"),
+            "{sandbox:?}: {ended:?}"
+        );
+        bench.limits.probe_wall = Duration::from_millis(300);
+        let tools = fake_probe(&bench, "fake-wait", "sleep 3600; : fake-wait", sandbox);
+        let ended = probe(&tools, &dir, &bench.limits, &bench.stop).await;
+        assert!(matches!(ended, Err(Error::Failed(_))), "{sandbox:?}: {ended:?}");
+        gone("fake-wait").await;
+        dir.remove().expect("removal");
+    }
 }
 
 #[tokio::test]

@@ -22,6 +22,8 @@ pub(crate) struct Log {
     pub(crate) too_large: bool,
     /// An error said a file grew beyond its limit.
     pub(crate) file_too_large: bool,
+    /// An error said the container is none of those we allow.
+    pub(crate) unlisted_container: bool,
     /// The signal ffmpeg says it ended on.
     pub(crate) signal: Option<i32>,
     /// ffprobe guessed the duration from the bit rate.
@@ -37,6 +39,7 @@ impl Log {
                 line.contains("No space left on device") || line.contains("Disk quota exceeded");
             self.too_large |= line.contains("exceeds specified max pixel count");
             self.file_too_large |= line.contains("File too large");
+            self.unlisted_container |= line.contains("Format not on whitelist");
             self.no_memory |= line.contains("Cannot allocate memory");
         }
         if let Some((_, rest)) = line.split_once("Exiting normally, received signal ") {

@@ -10,28 +10,23 @@
 //! follows the thread that spawned: were it a pool thread that may end, the
 //! child would die with it.
 
+mod cpu;
 mod leash;
 mod log;
+mod owner;
 mod read;
 
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
-use ffmpeg_sidecar::child::FfmpegChild;
-use ffmpeg_sidecar::command::FfmpegCommand;
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use leash::Leash;
 pub(crate) use log::Log;
-
-/// How long readers may take to see end-of-file after the child is gone. Only
-/// a descendant that escaped its group can hold them longer; it is left behind.
-const READERS: Duration = Duration::from_secs(2);
 
 /// How long a killed child may take to disappear before its group is killed
 /// over its head.
@@ -86,6 +81,8 @@ pub(crate) struct Ended {
     pub(crate) stdout: Vec<u8>,
     pub(crate) log: Log,
     pub(crate) wall: Duration,
+    /// Processor time it used, with all it waited for; zero where unknown.
+    pub(crate) cpu: Duration,
 }
 
 /// Runs `task` to its end, whoever ends it. Dropping the future kills it too.
@@ -180,64 +177,6 @@ fn start(
     let leash = leash.clone();
     std::thread::Builder::new()
         .name("media-child".into())
-        .spawn(move || on_end(own(task, &leash, position)))?;
+        .spawn(move || on_end(owner::own(task, &leash, position)))?;
     Ok(())
-}
-
-/// Either kind of child; ffmpeg through ffmpeg-sidecar, ffprobe bare.
-enum Process {
-    Ffmpeg(FfmpegChild),
-    Other(Child),
-}
-
-impl Process {
-    fn spawn(mut command: Command, stdout: Stdout) -> io::Result<Process> {
-        use std::os::unix::process::CommandExt;
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        match stdout {
-            Stdout::Closed => FfmpegCommand::from(command).spawn().map(Process::Ffmpeg),
-            Stdout::Keep(_) => command.spawn().map(Process::Other),
-        }
-    }
-
-    fn child(&mut self) -> &mut Child {
-        match self {
-            Process::Ffmpeg(child) => child.as_inner_mut(),
-            Process::Other(child) => child,
-        }
-    }
-}
-
-/// The owner thread: spawns, waits, ends whatever is left of the group, reaps.
-fn own(task: Task, leash: &Leash, position: watch::Sender<Position>) -> io::Result<Ended> {
-    let started = Instant::now();
-    let mut process = Process::spawn(task.command, task.stdout)?;
-    let child = process.child();
-    let pid = Pid::from_child(child);
-    leash.hold(pid);
-    drop(child.stdin.take());
-    let log = read::log(child.stderr.take(), position)?;
-    let stdout = read::stdout(child.stdout.take(), task.stdout)?;
-
-    // Without reaping: until `release` the pid, and so the group, is still ours.
-    let exited = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    while matches!(waitid(WaitId::Pid(pid), exited), Err(rustix::io::Errno::INTR)) {}
-    leash.release();
-    let status = child.wait()?;
-    Ok(Ended {
-        cut: None,
-        status,
-        stdout: collect(&stdout),
-        log: collect(&log),
-        wall: started.elapsed(),
-    })
-}
-
-/// What a reader thread gathered, if it comes to an end in time.
-fn collect<T: Default>(reader: &Receiver<T>) -> T {
-    reader.recv_timeout(READERS).unwrap_or_default()
 }

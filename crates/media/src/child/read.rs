@@ -1,6 +1,7 @@
 //! Reader threads: standard error through ffmpeg-sidecar's parser, standard
 //! output up to a cap. Neither can grow without bound nor block the child.
 
+use std::cell::Cell;
 use std::io::{self, Read};
 use std::process::{ChildStderr, ChildStdout};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -88,12 +89,16 @@ impl<R: Read> Read for ShortLines<R> {
             if read == 0 {
                 return Ok(0);
             }
+            // What is kept moves to the front, never overtaking what is read.
+            let cells = Cell::from_mut(&mut *buf).as_slice_of_cells();
+            let mut front = cells.iter();
             let mut kept = 0;
-            for at in 0..read {
-                let byte = buf[at];
+            for byte in cells.iter().take(read).map(Cell::get) {
                 let ends = byte == b'\n' || byte == b'\r';
-                if ends || self.line < LINE_BYTES {
-                    buf[kept] = byte;
+                if (ends || self.line < LINE_BYTES)
+                    && let Some(place) = front.next()
+                {
+                    place.set(byte);
                     kept += 1;
                 }
                 self.line = if ends { 0 } else { self.line.saturating_add(1) };

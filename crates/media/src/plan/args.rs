@@ -105,6 +105,18 @@ impl Args {
         self.words("-c:a copy");
     }
 
+    /// For a picture that is copied: decoders see its key frames, the copy has all.
+    pub(super) fn decode_key_frames_only(&mut self) {
+        self.words("-skip_frame:v nokey");
+    }
+
+    /// Decodes the key frames of what is copied, for their errors only: what no decoder
+    /// can read must not be passed on, and decoding all of it would cost a third of an encode.
+    pub(super) fn check_copied(&mut self, video: &Video) {
+        self.pair("-map", format!("0:{}", video.index));
+        self.words("-fps_mode passthrough -f null -");
+    }
+
     pub(super) fn mp4(&mut self) {
         self.clean();
         self.words("-write_tmcd 0 -movflags +faststart -f mp4");

@@ -95,6 +95,9 @@ fn make(source: &Source, profile: &Profile, threads: u32, limits: &Limits, copie
     let threads = threads.max(1);
     let times = Times::of(source, profile, limits);
     let mut args = Args::new(threads);
+    if copies {
+        args.decode_key_frames_only();
+    }
     args.input(threads, limits, times.cut_s);
     let job = Job { source, profile, threads, limits, times: &times };
     let (size, rungs) =
@@ -155,6 +158,7 @@ impl Job<'_> {
             None => {}
         }
         args.mp4();
+        args.check_copied(video);
         if self.times.poster_s.is_some() {
             args.poster_from_input(video, size);
         }

@@ -43,7 +43,7 @@ pub async fn probe(
     if bytes == 0 {
         return Err(Code::Empty.into());
     }
-    let bound = Bound::new(dir, limits.memory, 0, limits.probe_wall);
+    let bound = Bound::new(dir, limits.memory, 0, limits.probe_cpu).without_grace();
     let task = Task {
         command: tools.ffprobe(&args(limits), &bound),
         stdout: Stdout::Keep(limits.probe_stdout),
@@ -52,7 +52,7 @@ pub async fn probe(
     let ended = supervise(task, bounds, stop, |_| {})
         .await
         .map_err(|err| Error::io("starting ffprobe", &err))?;
-    judge(&ended, limits)
+    judge(&ended, &bound, limits)
 }
 
 fn args(limits: &Limits) -> Vec<String> {
@@ -72,7 +72,7 @@ fn args(limits: &Limits) -> Vec<String> {
 }
 
 /// What ffprobe's end and answer mean.
-fn judge(ended: &Ended, limits: &Limits) -> Result<Source, Error> {
+fn judge(ended: &Ended, bound: &Bound, limits: &Limits) -> Result<Source, Error> {
     match ended.cut {
         Some(Cut::Stopped) => return Err(Error::Stopped),
         Some(Cut::WallTime | Cut::Stalled) => {
@@ -81,7 +81,9 @@ fn judge(ended: &Ended, limits: &Limits) -> Result<Source, Error> {
         None => {}
     }
     if !ended.status.success() {
-        return Err(crate::classify::exit(ended, Code::NotAVideo));
+        let unlisted = ended.log.unlisted_container;
+        let bad_input = if unlisted { Code::UnsupportedContainer } else { Code::NotAVideo };
+        return Err(crate::classify::exit(ended, bound, bad_input));
     }
     if ended.stdout.len() >= limits.probe_stdout {
         return Err(Code::TooManyStreams.into());

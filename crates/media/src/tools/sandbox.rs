@@ -11,19 +11,38 @@ use std::time::Duration;
 
 use crate::JobDir;
 
+/// How many more seconds of processor time ffmpeg gets to end in good order.
+const GRACE_S: u64 = 5;
+
 /// What one child may touch and use.
 #[derive(Debug, Clone)]
 pub(crate) struct Bound {
     root: PathBuf,
     memory: u64,
     file_size: u64,
-    cpu: Duration,
+    /// Seconds of processor time.
+    cpu: u64,
+    /// Seconds beyond `cpu` to end in good order.
+    grace: u64,
 }
 
 impl Bound {
     /// One job's directory, with the limits of this child.
     pub(crate) fn new(dir: &JobDir, memory: u64, file_size: u64, cpu: Duration) -> Bound {
-        Bound { root: dir.path().to_owned(), memory, file_size, cpu }
+        let cpu = cpu.as_secs().max(1);
+        Bound { root: dir.path().to_owned(), memory, file_size, cpu, grace: GRACE_S }
+    }
+
+    /// For a program that knows no SIGXCPU. As a namespace's first process it
+    /// would not even be killed by it.
+    pub(crate) fn without_grace(mut self) -> Bound {
+        self.grace = 0;
+        self
+    }
+
+    /// The processor time this child may use.
+    pub(crate) fn cpu(&self) -> Duration {
+        Duration::from_secs(self.cpu)
     }
 }
 
@@ -89,11 +108,11 @@ impl Wrapper {
 fn limits(bound: &Bound) -> impl Iterator<Item = String> {
     // The hard CPU limit is a little above the soft one: ffmpeg turns the soft
     // one (SIGXCPU) into an orderly end we can recognise.
-    let cpu = bound.cpu.as_secs().max(1);
+    let hard = bound.cpu.saturating_add(bound.grace);
     [
         format!("--as={}", bound.memory),
         format!("--fsize={}", bound.file_size),
-        format!("--cpu={cpu}:{}", cpu + 5),
+        format!("--cpu={}:{hard}", bound.cpu),
         "--core=0".to_owned(),
         "--nofile=256".to_owned(),
     ]

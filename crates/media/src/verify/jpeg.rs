@@ -3,24 +3,25 @@
 use std::fs;
 use std::path::Path;
 
+use super::defect::Defect;
 use crate::Size;
 
 /// A poster beyond this is not read.
 const MOST_BYTES: u64 = 32 << 20;
 
 /// Checks the JPEG at `path`: start, size, end.
-pub(super) fn check(path: &Path, size: Size) -> Result<(), String> {
-    let length = fs::metadata(path).map_err(|err| err.to_string())?.len();
+pub(super) fn check(path: &Path, size: Size) -> Result<(), Defect> {
+    let length = fs::metadata(path)?.len();
     if length > MOST_BYTES {
         return Err("the poster is too large".into());
     }
-    let bytes = fs::read(path).map_err(|err| err.to_string())?;
+    let bytes = fs::read(path)?;
     if !bytes.ends_with(&[0xff, 0xd9]) {
         return Err("the poster is cut off".into());
     }
     match dimensions(&bytes) {
         Some(found) if found == size => Ok(()),
-        Some(found) => Err(format!("the poster is {}x{}", found.width, found.height)),
+        Some(found) => Err(format!("the poster is {}x{}", found.width, found.height).into()),
         None => Err("the poster is not a JPEG".into()),
     }
 }

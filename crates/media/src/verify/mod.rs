@@ -4,17 +4,20 @@
 //! They were written by a program that read hostile input, though, so they are
 //! read with bounds, by safe code, and never through a link.
 
+mod defect;
 mod jpeg;
 mod mp4;
 mod playlist;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Expected, MASTER, MP4, POSTER};
 use crate::{Code, Error, FileKind, JobDir, Limits, Output, OutputFile, Plan, Strategy, Tools};
+use defect::wrong;
 use mp4::Movie;
 
 /// A duration may be off by this many seconds …
@@ -49,8 +52,12 @@ pub async fn verify(
     tokio::select! {
         biased;
         () = stop.cancelled() => Err(Error::Stopped),
-        // A panic in a parser on files made from hostile input is their fault.
-        done = checked => done.unwrap_or_else(|_| Err(Code::OutputMismatch.into())),
+        done = checked => done.unwrap_or_else(|err| Err(if err.is_panic() {
+            // A panic in a parser on files made from hostile input is their fault.
+            Code::OutputMismatch.into()
+        } else {
+            Error::Failed("the check of the outputs was given up".into())
+        })),
     }
 }
 
@@ -90,8 +97,10 @@ impl Check<'_> {
     /// a link could make the caller publish something else.
     fn take(&mut self, name: &str, kind: FileKind) -> Result<PathBuf, Error> {
         let path = self.out.join(name);
-        let Ok(facts) = fs::symlink_metadata(&path) else {
-            return Err(self.nothing());
+        let facts = match fs::symlink_metadata(&path) {
+            Ok(facts) => facts,
+            Err(err) if self.was_never_made(&err, kind) => return Err(self.nothing()),
+            Err(err) => return Err(Error::io("looking at an output", &err)),
         };
         if !facts.is_file() || facts.len() == 0 {
             return Err(self.nothing());
@@ -104,6 +113,13 @@ impl Check<'_> {
             content_type: kind.content_type(),
         });
         Ok(path)
+    }
+
+    /// ffmpeg opens an output with its first packet: one that is missing had
+    /// none. A segment is listed only once it was written, though, and without
+    /// the directory nothing is known.
+    fn was_never_made(&self, err: &io::Error, kind: FileKind) -> bool {
+        err.kind() == io::ErrorKind::NotFound && kind != FileKind::Segment && self.out.is_dir()
     }
 
     /// No frame came out.
@@ -220,10 +236,4 @@ impl Check<'_> {
 
 fn tolerance(seconds: f64) -> f64 {
     TOLERANCE_S.max(seconds * TOLERANCE)
-}
-
-/// The output is wrong; the detail is for the log, the sentence for the owner.
-fn wrong(detail: impl std::fmt::Display) -> Error {
-    tracing::warn!(%detail, "output refused");
-    Code::OutputMismatch.into()
 }

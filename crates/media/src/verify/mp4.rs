@@ -6,6 +6,7 @@ use std::path::Path;
 
 use mp4_atom::{Codec, FourCC, Header, Moof, Moov, ReadFrom, StszSamples, Trak};
 
+use super::defect::Defect;
 use crate::Size;
 
 /// A movie box beyond this is not read. A million frames take about 20 MB.
@@ -40,7 +41,7 @@ struct Picture {
     unusual: bool,
 }
 
-type Checked<T> = Result<T, String>;
+type Checked<T> = Result<T, Defect>;
 
 impl Movie {
     /// Reads the file at `path`.
@@ -62,7 +63,7 @@ impl Movie {
             let place = match &trak.mdia.hdlr.handler {
                 kind if *kind == FourCC::new(b"vide") => &mut movie.picture,
                 kind if *kind == FourCC::new(b"soun") => &mut movie.sound,
-                other => return Err(format!("a track of kind {other}")),
+                other => return Err(format!("a track of kind {other}").into()),
             };
             if place.replace(Track::from(trak)).is_some() {
                 return Err("two tracks of one kind".into());
@@ -90,11 +91,12 @@ impl Track {
             return Err(format!(
                 "the picture is {width}x{height}, not {}x{}",
                 size.width, size.height
-            ));
+            )
+            .into());
         }
         // Baseline, Main, High: the profiles that can only be 8-bit 4:2:0.
         if !matches!(picture.profile, 66 | 77 | 100) || picture.unusual {
-            return Err(format!("H.264 profile {}", picture.profile));
+            return Err(format!("H.264 profile {}", picture.profile).into());
         }
         Ok(())
     }
@@ -158,22 +160,20 @@ pub(super) fn check_segment(path: &Path) -> Checked<()> {
 
 /// Calls `each` with every top-level box: its kind and a reader of its body.
 fn boxes(path: &Path, mut each: impl FnMut(FourCC, &mut dyn Read) -> Checked<()>) -> Checked<()> {
-    let say = |err: &dyn std::fmt::Display| format!("unreadable: {err}");
-    let file = File::open(path).map_err(|err| say(&err))?;
-    let length = file.metadata().map_err(|err| say(&err))?.len();
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
     let mut reader = BufReader::new(file);
     for _ in 0..MOST_BOXES {
-        let Some(header) = Option::<Header>::read_from(&mut reader).map_err(|err| say(&err))?
-        else {
+        let Some(header) = Option::<Header>::read_from(&mut reader)? else {
             return Ok(());
         };
-        let at = reader.stream_position().map_err(|err| say(&err))?;
+        let at = reader.stream_position()?;
         let size = header.size.map_or(length - at.min(length), |size| size as u64);
         if size > length.saturating_sub(at) {
             return Err("a box reaches beyond the end".into());
         }
         each(header.kind, &mut (&mut reader).take(size))?;
-        reader.seek(SeekFrom::Start(at + size)).map_err(|err| say(&err))?;
+        reader.seek(SeekFrom::Start(at + size))?;
     }
     Err("too many boxes".into())
 }
@@ -181,10 +181,28 @@ fn boxes(path: &Path, mut each: impl FnMut(FourCC, &mut dyn Read) -> Checked<()>
 /// The body of one box, up to a bound.
 fn decode<T: mp4_atom::Atom>(body: &mut dyn Read, most: u64) -> Checked<T> {
     let mut bytes = Vec::new();
-    body.take(most).read_to_end(&mut bytes).map_err(|err| err.to_string())?;
+    body.take(most).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == most {
         return Err("a box is too large".into());
     }
     let mut rest = bytes.as_slice();
-    T::decode_body(&mut rest).map_err(|err| format!("a box is malformed: {err}"))
+    Ok(T::decode_body(&mut rest)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_told_from_one_that_is_cut_off() {
+        let temp = tempfile::tempdir().expect("temporary directory");
+        let path = temp.path().join("a.mp4");
+        assert!(matches!(Movie::read(&path), Err(Defect::Io(_))), "missing");
+        // A directory opens like a file, and then fails to be read.
+        assert!(matches!(Movie::read(temp.path()), Err(Defect::Io(_))), "unreadable");
+        std::fs::write(&path, b"\0\0\0").expect("file");
+        assert!(matches!(Movie::read(&path), Err(Defect::Content(_))), "cut in a header");
+        std::fs::write(&path, b"\0\0\0\x10moov\0").expect("file");
+        assert!(matches!(Movie::read(&path), Err(Defect::Content(_))), "cut in a box");
+    }
 }

@@ -3,16 +3,18 @@
 use std::fs;
 use std::path::Path;
 
+use super::defect::Defect;
+
 /// 4 h of 1-second segments stay far below this.
 const MOST_BYTES: u64 = 8 << 20;
 
 /// The text of a playlist.
-pub(super) fn read(path: &Path) -> Result<String, String> {
-    let length = fs::metadata(path).map_err(|err| err.to_string())?.len();
+pub(super) fn read(path: &Path) -> Result<String, Defect> {
+    let length = fs::metadata(path)?.len();
     if length > MOST_BYTES {
         return Err("a playlist is too large".into());
     }
-    fs::read_to_string(path).map_err(|err| err.to_string())
+    Ok(fs::read_to_string(path)?)
 }
 
 /// A media playlist.
