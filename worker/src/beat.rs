@@ -16,19 +16,15 @@ const IDLE: Duration = Duration::from_secs(5);
 
 /// Runs until it is aborted: leases must be kept while the worker drains, too.
 pub(crate) async fn run(worker: Arc<Worker>, hands: Hands, shutdown: Shutdown) {
-    let every = worker.config.beat_every();
-    // The lease counts from the moment the renewal was asked for, not answered:
-    // the answer may have been long on its way.
-    let mut renewed = Instant::now();
+    let (every, lease) = (worker.config.beat_every(), worker.config.lease);
     let mut last_idle: Option<Instant> = None;
     loop {
         tokio::time::sleep(every).await;
         let held = hands.pulses();
         if held.is_empty() {
-            renewed = Instant::now();
             if !shutdown.is_draining() && last_idle.is_none_or(|last| last.elapsed() >= IDLE) {
                 last_idle = Some(Instant::now());
-                if let Err(error) = worker.db.beat(worker.id, worker.config.lease, &[]).await {
+                if let Err(error) = worker.db.beat(worker.id, lease, &[]).await {
                     tracing::warn!(%error, "the database did not hear this worker");
                 }
             }
@@ -36,31 +32,35 @@ pub(crate) async fn run(worker: Arc<Worker>, hands: Hands, shutdown: Shutdown) {
         }
         let asked = Instant::now();
         let pulses: Vec<Pulse> = held.iter().map(|(_, pulse)| *pulse).collect();
-        let beat = worker.db.beat(worker.id, worker.config.lease, &pulses);
-        // A job whose lease cannot be renewed must be stopped before the lease ends, with
-        // time left to kill its ffmpeg; a worker frozen for longer finds the time gone.
-        let give_up = renewed + worker.config.lease * 2 / 3;
-        match tokio::time::timeout_at(give_up, beat).await {
+        // Answered in time for the job that must be given up first; and with a little time
+        // in any case, so that a worker which was frozen hears what became of its jobs.
+        let first = held.iter().map(|(held, _)| held.give_up_at(lease)).min().unwrap_or(asked);
+        let bound = first.max(asked + every);
+        match tokio::time::timeout_at(bound, worker.db.beat(worker.id, lease, &pulses)).await {
             Ok(Ok(beats)) => {
-                renewed = asked;
                 for ((held, _), beat) in held.iter().zip(beats) {
                     match beat {
-                        Beat::Held => {}
-                        Beat::Cancel => held.stop_because(Why::Cancelled),
+                        // The lease counts from the moment the renewal was asked for, not
+                        // answered: the answer may have been long on its way.
+                        Beat::Held => held.renewed_at(asked),
+                        Beat::Cancel => {
+                            held.renewed_at(asked);
+                            held.stop_because(Why::Cancelled);
+                        }
                         Beat::Lost => held.stop_because(Why::Lost),
                     }
                 }
             }
             Ok(Err(error)) => tracing::warn!(%error, "leases could not be renewed"),
-            Err(_) => {}
+            Err(_) => tracing::warn!("the database did not answer in time"),
         }
-        if Instant::now() >= give_up && renewed < asked {
-            tracing::error!(
-                jobs.held = pulses.len(),
-                "leases could not be renewed in time: {} jobs are stopped",
-                pulses.len()
-            );
-            hands.stop_all(Why::Lost);
+        // A job whose lease cannot be renewed is stopped before the lease ends.
+        let now = Instant::now();
+        for (held, _) in &held {
+            if now >= held.give_up_at(lease) && held.why().is_none() {
+                tracing::error!(job.id = %held.job, "the lease of job {} could not be renewed in time: it is stopped", held.job);
+                held.stop_because(Why::Lost);
+            }
         }
     }
 }

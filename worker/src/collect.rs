@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use reelfleet_db::Db;
+use reelfleet_job::{JobId, VideoId};
 use reelfleet_runtime::Shutdown;
 use reelfleet_storage::{Key, Storage};
 
@@ -46,10 +47,11 @@ impl Collector {
     pub async fn run(&self, shutdown: Shutdown) {
         for look in 0_u32.. {
             let result = match look % FULL_EVERY {
-                0 => self.full().await,
-                _ => {
-                    self.deleted().await.map(|videos| Collected { videos, ..Collected::default() })
-                }
+                0 => self.full(&shutdown).await,
+                _ => self
+                    .deleted(&shutdown)
+                    .await
+                    .map(|videos| Collected { videos, ..Collected::default() }),
             };
             match result {
                 Ok(collected) if collected == Collected::default() => {}
@@ -62,26 +64,51 @@ impl Collector {
         }
     }
 
-    async fn deleted(&self) -> Result<u64, String> {
-        let videos = self.db.deleted_videos(100).await.map_err(text)?;
-        for (video, job) in &videos {
-            // Blobs first: if this stops in between, the row is still there to be found.
-            self.storage.remove_job(*job).await.map_err(text)?;
-            self.storage.remove(&Key::source(*video)).await.map_err(text)?;
-            self.db.purge_video(*video).await.map_err(text)?;
+    /// One thing that cannot be removed must not keep the others: it is logged, and tried
+    /// again with the next look.
+    async fn deleted(&self, shutdown: &Shutdown) -> Result<u64, String> {
+        let mut removed = 0;
+        for (video, job) in self.db.deleted_videos(100).await.map_err(text)? {
+            if shutdown.is_draining() {
+                break;
+            }
+            match self.delete(video, job).await {
+                Ok(()) => removed += 1,
+                Err(error) => {
+                    tracing::warn!(error, video.id = %video, "a deleted video is left for later")
+                }
+            }
         }
-        Ok(videos.len() as u64)
+        Ok(removed)
     }
 
-    async fn full(&self) -> Result<Collected, String> {
-        let mut collected = Collected { videos: self.deleted().await?, ..Collected::default() };
+    async fn delete(&self, video: VideoId, job: JobId) -> Result<(), String> {
+        // Blobs first: if this stops in between, the row is still there to be found.
+        self.storage.remove_job(job).await.map_err(text)?;
+        self.storage.remove(&Key::source(video)).await.map_err(text)?;
+        self.db.purge_video(video).await.map_err(text)
+    }
+
+    async fn full(&self, shutdown: &Shutdown) -> Result<Collected, String> {
+        let videos = self.deleted(shutdown).await?;
+        let mut collected = Collected { videos, ..Collected::default() };
         for (job, epoch) in self.storage.output_epochs().await.map_err(text)? {
+            if shutdown.is_draining() {
+                return Ok(collected);
+            }
             if self.db.live_epoch(job).await.map_err(text)? != Some(epoch) {
-                self.storage.remove_epoch(job, epoch).await.map_err(text)?;
-                collected.epochs += 1;
+                match self.storage.remove_epoch(job, epoch).await {
+                    Ok(()) => collected.epochs += 1,
+                    Err(error) => {
+                        tracing::warn!(%error, job.id = %job, "outputs are left for later")
+                    }
+                }
             }
         }
         for video in self.storage.sources(YOUNG).await.map_err(text)? {
+            if shutdown.is_draining() {
+                return Ok(collected);
+            }
             if !self.db.video_exists(video).await.map_err(text)? {
                 self.storage.remove(&Key::source(video)).await.map_err(text)?;
                 collected.sources += 1;

@@ -44,6 +44,8 @@ pub(crate) struct Held {
     pub(crate) job: JobId,
     pub(crate) epoch: u64,
     taken: Instant,
+    /// When the lease that holds now was asked for.
+    renewed: Mutex<Instant>,
     /// Bits of an `f64` from 0 to 1.
     progress: AtomicU64,
     stop: CancellationToken,
@@ -54,6 +56,17 @@ impl Held {
     /// Notes how far it is.
     pub(crate) fn set_progress(&self, progress: f64) {
         self.progress.store(progress.clamp(0.0, 1.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// Notes that the lease was renewed, as asked for at that moment.
+    pub(crate) fn renewed_at(&self, asked: Instant) {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+    }
+
+    /// When the work must be stopped unless the lease is renewed: with a third of it left to
+    /// kill ffmpeg in.
+    pub(crate) fn give_up_at(&self, lease: Duration) -> Instant {
+        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) + lease * 2 / 3
     }
 
     fn progress(&self) -> f64 {
@@ -83,10 +96,13 @@ impl Held {
     }
 }
 
+/// By epoch too: a worker may claim a job anew while its own lost claim still winds up.
+type ByClaim = HashMap<(JobId, u64), Arc<Held>>;
+
 /// All jobs in hand. Clones share them.
 #[derive(Debug, Clone)]
 pub(crate) struct Hands {
-    held: Arc<Mutex<HashMap<JobId, Arc<Held>>>>,
+    held: Arc<Mutex<ByClaim>>,
     /// One permit a job that may be taken. A job gives its own back shortly before its
     /// encode ends, so that the next one is probed meanwhile and no core stands still.
     free: Arc<Semaphore>,
@@ -111,21 +127,23 @@ impl Hands {
         Arc::clone(&self.free).acquire_owned().await.ok()
     }
 
-    pub(crate) fn take(&self, job: JobId, epoch: u64) -> Arc<Held> {
+    /// `asked` is when the claim was asked for: its lease counts from then at the latest.
+    pub(crate) fn take(&self, job: JobId, epoch: u64, asked: Instant) -> Arc<Held> {
         let held = Arc::new(Held {
             job,
             epoch,
-            taken: Instant::now(),
+            taken: asked,
+            renewed: Mutex::new(asked),
             progress: AtomicU64::new(0),
             stop: CancellationToken::new(),
             why: OnceLock::new(),
         });
-        self.lock().insert(job, Arc::clone(&held));
+        self.lock().insert((job, epoch), Arc::clone(&held));
         held
     }
 
     pub(crate) fn let_go(&self, held: &Held) {
-        self.lock().remove(&held.job);
+        self.lock().remove(&(held.job, held.epoch));
     }
 
     pub(crate) fn count(&self, change: impl FnOnce(&mut Tally)) {
@@ -182,7 +200,7 @@ impl Hands {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Arc<Held>>> {
+    fn lock(&self) -> MutexGuard<'_, ByClaim> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

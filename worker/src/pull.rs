@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use reelfleet_job::Kind;
 use reelfleet_queue::Delivery;
 use reelfleet_runtime::{Backoff, Shutdown};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::task::TaskTracker;
 
 use crate::{Worker, hands::Hands, scratch::Scratch, settle, transcode};
@@ -71,16 +71,18 @@ async fn one(
     hand: OwnedSemaphorePermit,
 ) {
     let job = delivery.message.job;
+    let asked = Instant::now();
     let claimed = match worker.db.claim(job, worker.id, worker.config.lease).await {
         Ok(claimed) => claimed,
         Err(error) => {
-            tracing::warn!(%error, job.id = %job, "job {job} could not be claimed");
-            give_back(&worker, vec![delivery]).await;
+            // The message stays hidden for a while rather than coming back at once: what failed
+            // now would fail again, and keep others from their turn.
+            tracing::warn!(%error, job.id = %job, "job {job} could not be claimed: its message comes again");
             return;
         }
     };
     // Held before anything else, so that the lease is kept from here on.
-    let held = claimed.as_ref().map(|claimed| hands.take(job, claimed.epoch));
+    let held = claimed.as_ref().map(|claimed| hands.take(job, claimed.epoch, asked));
     if let Err(error) = worker.queue.ack(&delivery.receipt).await {
         tracing::warn!(%error, job.id = %job, "a message comes again, and its claim will find the job taken");
     }
@@ -95,6 +97,6 @@ async fn one(
         async move { transcode::run(&worker, &scratch, &hands, &claimed, &held, hand).await }
     });
     let handled = handler.await.unwrap_or_else(|error| Err(transcode::ours("handler", error)));
-    settle::run(&worker, &hands, &claimed, &held, handled).await;
+    settle::run(&worker, &hands, &claimed, handled).await;
     hands.let_go(&held);
 }

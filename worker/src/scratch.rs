@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::MetadataExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -21,9 +21,17 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn create(work_dir: &Path, worker: WorkerId) -> io::Result<Self> {
         let path = work_dir.join(worker.to_string());
-        fs::create_dir_all(&path)?;
-        let lock = lock(&path)?.ok_or_else(|| io::Error::other("it is in use"))?;
-        Ok(Self { path, _lock: Arc::new(lock) })
+        // A sweep may come between making the folder and locking it. Whoever holds the lock
+        // of the folder that is there under its name has it.
+        for _ in 0..100 {
+            fs::create_dir_all(&path)?;
+            if let Ok(Some(lock)) = lock(&path)
+                && is_still_there(&path, &lock)?
+            {
+                return Ok(Self { path, _lock: Arc::new(lock) });
+            }
+        }
+        Err(io::Error::other("it is in use"))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -46,6 +54,15 @@ fn lock(path: &Path) -> io::Result<Option<OwnedFd>> {
     }
 }
 
+fn is_still_there(path: &Path, locked: &OwnedFd) -> io::Result<bool> {
+    let locked = rustix::fs::fstat(locked)?;
+    match fs::metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (locked.st_dev, locked.st_ino)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes the scratch folders of workers that are dead. Returns whose they were.
 ///
 /// # Errors
@@ -64,7 +81,11 @@ pub fn remove_abandoned_scratch(work_dir: &Path) -> io::Result<Vec<WorkerId>> {
         if let Some(owner) = owner
             && let Ok(Some(_lock)) = lock(&path)
         {
-            fs::remove_dir_all(&path)?;
+            // What cannot be removed yet (a dying ffmpeg still writes) is tried again later;
+            // its owner is dead all the same.
+            if let Err(error) = fs::remove_dir_all(&path) {
+                tracing::warn!(%error, worker.id = %owner, "the scratch folder of a dead worker is left for later");
+            }
             removed.push(owner);
         }
     }

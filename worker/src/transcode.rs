@@ -65,11 +65,12 @@ async fn in_dir(
             "This worker does not know the profile.",
         )));
     };
-    worker
-        .storage
-        .fetch(&Key::source(video), &dir.input())
-        .await
-        .map_err(|error| ours("storage", error))?;
+    let source = Key::source(video);
+    let input = dir.input();
+    tokio::select! {
+        fetched = worker.storage.fetch(&source, &input) => fetched.map_err(|error| ours("storage", error))?,
+        () = stop.cancelled() => return Err(Outcome::Interrupted),
+    }
     let transcode = Transcode {
         tools: &worker.tools,
         profile,
@@ -85,7 +86,7 @@ async fn in_dir(
     let progress = progress_of(Arc::clone(held), hand);
     let output = transcode.make(&source, dir, progress).await.map_err(outcome)?;
     drop(encoding);
-    store(worker, claimed, video, output).await
+    store(worker, claimed, held, video, output).await
 }
 
 /// Notes the progress, and gives the hand back when the encode is nearly done.
@@ -106,9 +107,19 @@ fn progress_of(
     }
 }
 
-async fn store(worker: &Worker, claimed: &Claimed, video: VideoId, output: Output) -> Handled {
+async fn store(
+    worker: &Worker,
+    claimed: &Claimed,
+    held: &Held,
+    video: VideoId,
+    output: Output,
+) -> Handled {
     let mut files = Vec::with_capacity(output.files.len());
     for file in output.files {
+        // A ladder of hours has thousands of segments, each synced to disk.
+        if held.stop().is_cancelled() {
+            return Err(Outcome::Interrupted);
+        }
         let key = Key::output(claimed.id, claimed.epoch, &file.name)
             .map_err(|error| ours("name", error))?;
         worker.storage.put_file(&file.path, &key).await.map_err(|error| ours("storage", error))?;
