@@ -21,6 +21,8 @@ fn prompt() -> OpenApiRouter<AppState> {
         .routes(routes!(auth::sign_up_call))
         .routes(routes!(auth::log_in))
         .routes(routes!(auth::me))
+        .routes(routes!(auth::make_link))
+        .routes(routes!(auth::change_password))
         .routes(routes!(video::profiles))
         .routes(routes!(video::list))
         .routes(routes!(video::show, video::delete))

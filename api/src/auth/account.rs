@@ -73,6 +73,41 @@ pub(crate) async fn sign_in(
     Ok(user)
 }
 
+/// Gives an account a password, or another one for whoever knows the `current` one.
+pub(crate) async fn set_password(
+    state: &AppState,
+    address: IpAddr,
+    user: &User,
+    password: SecretString,
+    current: Option<SecretString>,
+) -> Answer<()> {
+    check_password(&password)?;
+    let now = state.clock.now();
+    state.login_limits.count_address(address, now)?;
+    // Accounts that are entered by link only have none to compare with.
+    if !user.password_hash.is_empty() {
+        let current = current.ok_or_else(wrong_current)?;
+        // A session that was stolen must not be a way to guess without end.
+        state.login_limits.count_account(&user.email, now)?;
+        let stored = Some(user.password_hash.clone());
+        if !state.passwords.compare(current, stored).await?.right {
+            return Err(wrong_current());
+        }
+        state.login_limits.succeeded(&user.email, now);
+    }
+    let hash = state.passwords.hash(password).await?;
+    state.db.set_password_hash(user.id, &hash).await?;
+    tracing::info!(user = %user.id, "a password was set");
+    Ok(())
+}
+
+fn wrong_current() -> Problem {
+    Problem::new(
+        &codes::WRONG_CREDENTIALS,
+        "The account has a password: send it, as it is now, as `current`.",
+    )
+}
+
 fn check_email(email: &str) -> Answer<String> {
     let email = email.trim();
     if is_email(email) {

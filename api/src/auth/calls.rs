@@ -3,7 +3,9 @@ use reelfleet_db::User;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientAddress, SignedIn, sign_in, sign_up};
+use super::{
+    ClientAddress, SIGN_IN_LINK_LIVES, SignedIn, link::new_link, set_password, sign_in, sign_up,
+};
 use crate::{
     http::Body,
     problem::{Answer, problems},
@@ -57,8 +59,31 @@ pub(crate) struct TokenBody {
     expires_in: u64,
 }
 
+/// A password to be.
+#[derive(Deserialize, utoipa::ToSchema)]
+pub(crate) struct NewPassword {
+    /// 10 to 128 characters.
+    #[schema(value_type = String, format = "password", min_length = 10, max_length = 128)]
+    password: SecretString,
+    /// The password so far. Required unless the account has none.
+    #[schema(value_type = Option<String>, format = "password")]
+    current: Option<SecretString>,
+}
+
+/// A link that signs in once.
+#[derive(Serialize, utoipa::ToSchema)]
+pub(crate) struct LinkBody {
+    /// To be opened in a browser, below the fleet's address.
+    #[schema(example = "/sign-in/3f1c…")]
+    path: String,
+    /// Seconds.
+    expires_in: u64,
+}
+
 problems!(SignUpProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, EMAIL_TAKEN, WEAK_PASSWORD, BAD_EMAIL, TOO_MANY_LOGINS);
 problems!(LogInProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, WRONG_CREDENTIALS, TOO_MANY_LOGINS);
+problems!(LinkProblems: TOO_MANY_LOGINS);
+problems!(PasswordProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, NOT_SIGNED_IN, WRONG_CREDENTIALS, WEAK_PASSWORD, TOO_MANY_LOGINS);
 
 /// Makes an account.
 #[utoipa::path(post, path = "/api/auth/signup", tag = "accounts", request_body = Credentials,
@@ -94,4 +119,30 @@ pub(crate) async fn log_in(
     responses((status = 200, description = "Your account.", body = UserBody)))]
 pub(crate) async fn me(signed_in: SignedIn) -> Json<UserBody> {
     Json((&signed_in.user).into())
+}
+
+/// Makes a link that signs you in once.
+#[utoipa::path(post, path = "/api/auth/link", tag = "accounts", security(("bearer" = []), ("cookie" = [])),
+    responses((status = 201, description = "The link.", body = LinkBody), LinkProblems))]
+pub(crate) async fn make_link(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+) -> Answer<(StatusCode, Json<LinkBody>)> {
+    let path = new_link(&state, &signed_in.user).await?;
+    let expires_in = SIGN_IN_LINK_LIVES.as_secs();
+    Ok((StatusCode::CREATED, Json(LinkBody { path, expires_in })))
+}
+
+/// Sets your password.
+#[utoipa::path(put, path = "/api/auth/password", tag = "accounts", security(("bearer" = []), ("cookie" = [])),
+    request_body = NewPassword,
+    responses((status = 204, description = "The password is set."), PasswordProblems))]
+pub(crate) async fn change_password(
+    State(state): State<AppState>,
+    signed_in: SignedIn,
+    ClientAddress(address): ClientAddress,
+    Body(new): Body<NewPassword>,
+) -> Answer<StatusCode> {
+    set_password(&state, address, &signed_in.user, new.password, new.current).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use reelfleet_job::UserId;
 use reelfleet_runtime::Timestamp;
 
 use crate::{
@@ -15,6 +16,9 @@ use crate::{
 /// Counters a table. Keys share one by chance only, because the hash is keyed
 /// anew in each process; memory does not grow with the number of keys.
 const COUNTERS: usize = 1 << 14;
+
+/// Sign-in links that one account may make a window. Each is a row until its hour is over.
+const LINKS_PER_ACCOUNT: u32 = 10;
 
 /// Counts per key in fixed windows, in fixed memory.
 struct Table {
@@ -70,10 +74,11 @@ impl Table {
     }
 }
 
-/// How often one account and one network address may try to sign in.
+/// How often one account and one network address may try to sign in, and make links for it.
 pub(crate) struct LoginLimits {
     accounts: Table,
     addresses: Table,
+    links: Table,
 }
 
 impl LoginLimits {
@@ -81,6 +86,7 @@ impl LoginLimits {
         Self {
             accounts: Table::new(config.login_failures_per_account, config.login_window),
             addresses: Table::new(config.logins_per_address, config.login_window),
+            links: Table::new(LINKS_PER_ACCOUNT, config.login_window),
         }
     }
 
@@ -92,6 +98,15 @@ impl LoginLimits {
     /// Counts a try for an account as failed, until [`LoginLimits::succeeded`].
     pub(crate) fn count_account(&self, email: &str, now: Timestamp) -> Answer<()> {
         self.accounts.count(email.to_lowercase(), now).map_err(refused)
+    }
+
+    /// Counts a link that an account makes. Apart from the tries to sign in: whoever guesses
+    /// at an account from outside must not keep its owner from a link.
+    pub(crate) fn count_link(&self, user: UserId, now: Timestamp) -> Answer<()> {
+        self.links.count(user, now).map_err(|wait_s| {
+            Problem::new(&codes::TOO_MANY_LOGINS, "Too many sign-in links. Try again later.")
+                .retry_after(wait_s)
+        })
     }
 
     /// The last try was none of the failed ones.

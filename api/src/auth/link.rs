@@ -1,9 +1,12 @@
+use std::time::Duration;
+
 use axum::{
     extract::{Path, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use rand::RngExt;
+use reelfleet_db::User;
 use sha2::{Digest, Sha256};
 
 use super::{OwnOrigin, clear_session, set_session};
@@ -11,6 +14,9 @@ use crate::{
     problem::{Answer, Problem, codes},
     state::AppState,
 };
+
+/// How long a link signs in, if it is not used before.
+pub const SIGN_IN_LINK_LIVES: Duration = Duration::from_secs(60 * 60);
 
 /// A fresh token for a link that signs in once, and the hash under which the records know it.
 #[must_use]
@@ -25,6 +31,15 @@ fn hash(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
 
+/// The path of a new link for an account.
+pub(crate) async fn new_link(state: &AppState, user: &User) -> Answer<String> {
+    state.login_limits.count_link(user.id, state.clock.now())?;
+    let (token, hash) = sign_in_link();
+    state.db.create_sign_in_link(&hash, user.id, SIGN_IN_LINK_LIVES).await?;
+    tracing::info!(user = %user.id, "a sign-in link was made");
+    Ok(format!("/sign-in/{token}"))
+}
+
 /// Begins a session of the console by a link that works once.
 pub(crate) async fn follow_link(
     State(state): State<AppState>,
@@ -33,8 +48,9 @@ pub(crate) async fn follow_link(
     let Some(user) = state.db.use_sign_in_link(&hash(&token)).await? else {
         return Err(Problem::new(
             &codes::LINK_USED,
-            "A sign-in link works once and for a short time only. For a new one start \
-             `reelfleet up` again, or sign in with your password.",
+            "A sign-in link works once, and within an hour. A new one comes from \
+             `reelfleet sign-in` on the machine of the fleet. An account with a password \
+             can sign in with that, too.",
         ));
     };
     tracing::info!(user = %user.id, "signed in by link");

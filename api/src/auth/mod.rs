@@ -11,13 +11,16 @@ mod session;
 mod token;
 
 pub use account::AccountError;
-pub use link::sign_in_link;
+pub use link::{SIGN_IN_LINK_LIVES, sign_in_link};
 pub use password::hash_password;
 pub use token::issue_token;
 
-pub(crate) use account::{sign_in, sign_up};
+pub(crate) use account::{set_password, sign_in, sign_up};
 pub(crate) use address::ClientAddress;
-pub(crate) use calls::{__path_log_in, __path_me, __path_sign_up_call, log_in, me, sign_up_call};
+pub(crate) use calls::{
+    __path_change_password, __path_log_in, __path_make_link, __path_me, __path_sign_up_call,
+    change_password, log_in, make_link, me, sign_up_call,
+};
 pub(crate) use limits::LoginLimits;
 pub(crate) use link::{follow_link, sign_out};
 pub(crate) use origin::OwnOrigin;

@@ -54,9 +54,12 @@ pub(crate) fn finish(mut document: OpenApi, more: OpenApi) -> OpenApi {
     document.merge(more);
     let paths = std::mem::take(&mut document.paths.paths);
     for (path, mut item) in paths {
-        for (operation, unsafe_method) in
-            [(&mut item.get, false), (&mut item.post, true), (&mut item.delete, true)]
-        {
+        for (operation, unsafe_method) in [
+            (&mut item.get, false),
+            (&mut item.post, true),
+            (&mut item.put, true),
+            (&mut item.delete, true),
+        ] {
             if let Some(operation) = operation {
                 add_shared(operation, &path, unsafe_method);
             }
