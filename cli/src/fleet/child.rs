@@ -1,6 +1,9 @@
 //! One worker as a child process.
 
-use std::process::{ExitStatus, Stdio};
+use std::{
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+};
 
 use reelfleet_job::WorkerId;
 use reelfleet_worker::Tally;
@@ -15,6 +18,12 @@ use super::{PARENT, WORKER_ID};
 
 /// What a worker is started with.
 pub(super) type Environment = Vec<(&'static str, String)>;
+
+/// This executable, also after an upgrade has replaced its file: a fleet is of one version.
+fn executable() -> std::io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    Ok(if path.exists() { path } else { PathBuf::from("/proc/self/exe") })
+}
 
 /// A worker process of this group.
 #[derive(Debug)]
@@ -33,7 +42,7 @@ impl Child {
     pub(super) fn start(environment: &Environment) -> std::io::Result<Self> {
         let id = WorkerId::generate();
         #[expect(clippy::disallowed_methods, reason = "the local fleet starts its workers here")]
-        let mut command = Command::new(std::env::current_exe()?);
+        let mut command = Command::new(executable()?);
         let mut process = command
             .arg("worker")
             .envs(environment.iter().map(|(name, value)| (name, value)))

@@ -91,7 +91,9 @@ impl Group {
         let spare_for = self.spare_since.map_or(Duration::ZERO, |since| since.elapsed());
         let desired = decide(&self.rule, &Observed { backlog, workers, spare_for });
         for _ in workers..desired {
-            if Instant::now() < self.start_after {
+            // A worker that still drains keeps its cores until it is gone.
+            let full = self.children.len() >= self.rule.max as usize;
+            if full || Instant::now() < self.start_after {
                 return;
             }
             match Child::start(&self.environment) {
@@ -112,7 +114,8 @@ impl Group {
 
     /// Lets `count` workers go, idle ones first.
     async fn scale_in(&mut self, count: u32, backlog: u64) {
-        let seen = self.db.workers(Duration::from_secs(3600)).await.unwrap_or_default();
+        // Without knowing who is idle, a busy one might be let go.
+        let Ok(seen) = self.db.workers(Duration::from_secs(3600)).await else { return };
         let busy = |child: &Child| {
             seen.iter().find(|worker| worker.id == child.id).map_or(0, |worker| worker.running)
         };
@@ -126,18 +129,16 @@ impl Group {
     /// Takes note of workers that ended. The jobs of one that died are due again at once: this
     /// process knows that it is dead, and need not wait for its lease.
     async fn bury(&mut self) {
-        let mut index = 0;
-        while index < self.children.len() {
-            let Some(status) = self.children[index].ended() else {
-                index += 1;
-                continue;
-            };
-            let mut child = self.children.swap_remove(index);
+        let ended: Vec<_> = self.children.extract_if(.., |child| child.ended().is_some()).collect();
+        for mut child in ended {
+            let Some(status) = child.ended() else { continue };
             let tally = child.tally().await;
             self.tally.finished += tally.finished;
             self.tally.handed_back += tally.handed_back;
-            match self.db.reap_worker(child.id, &RetryPolicy::default()).await {
-                Ok(reaped) if reaped.freed + reaped.dead > 0 => {
+            let policy = RetryPolicy::default();
+            let reaping = self.db.reap_worker(child.id, &policy);
+            match tokio::time::timeout(AT_ONCE, reaping).await {
+                Ok(Ok(reaped)) if reaped.freed + reaped.dead > 0 => {
                     tracing::warn!(worker.id = %child.id, jobs.freed = reaped.freed, "the jobs of a dead worker are due again");
                 }
                 Ok(_) => {}
@@ -145,7 +146,9 @@ impl Group {
                     tracing::warn!(%error, "the jobs of a dead worker wait for their lease")
                 }
             }
-            if let Err(error) = remove_abandoned_scratch(&self.work_dir) {
+            let work_dir = self.work_dir.clone();
+            let swept = tokio::task::spawn_blocking(move || remove_abandoned_scratch(&work_dir));
+            if let Ok(Err(error)) = swept.await {
                 tracing::warn!(%error, "the scratch folder of a dead worker is left for later");
             }
             if child.leaving {
@@ -166,7 +169,8 @@ impl Group {
 
     /// Drains every worker within the bound; a second signal cuts it short.
     async fn empty(&mut self, shutdown: &Shutdown) {
-        for child in &mut self.children {
+        // One that is leaving already would take a second signal for "at once".
+        for child in self.children.iter_mut().filter(|child| !child.leaving) {
             child.terminate();
         }
         // A worker needs a little more than its budget: it hands back after it.

@@ -1,6 +1,8 @@
 use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
-use reelfleet_api::{Api, ApiConfig, JWT_SECRET, LISTEN_ADDR, issue_token, sign_in_link};
+use reelfleet_api::{
+    Api, ApiConfig, JWT_SECRET, LISTEN_ADDR, SIGN_IN_LINK_LIVES, issue_token, sign_in_link,
+};
 use reelfleet_db::{Db, NewUser, Role, User};
 use reelfleet_job::RetryPolicy;
 use reelfleet_media::Profiles;
@@ -18,9 +20,6 @@ use crate::{
     roles::listen,
     signals::Signals,
 };
-
-/// How long the printed link signs in.
-const LINK_LIVES: Duration = Duration::from_secs(60 * 60);
 
 /// How long the token in `fleet.json` holds: the commands on this machine use it until the next start.
 const TOKEN_LIVES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -58,7 +57,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let url = url(&listener)?;
     home.announce(&url, &issue_token(&config, &operator, &clock, TOKEN_LIVES).into())?;
     let (link, hash) = sign_in_link();
-    parts.db.create_sign_in_link(&hash, operator.id, LINK_LIVES).await?;
+    parts.db.create_sign_in_link(&hash, operator.id, SIGN_IN_LINK_LIVES).await?;
 
     let shutdown = Shutdown::new();
     let relay = Relay::new(parts.db.clone(), parts.queue.clone(), RelayConfig::default());
@@ -83,7 +82,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let mut grouping = tokio::spawn(group.run(shutdown.clone()));
     let mut serving = tokio::spawn(reelfleet_api::serve(listener, api, shutdown.clone()));
     say(&format!(
-        "reelfleet is up: {} to {} workers, data in {}\n\n  Console:  {url}/sign-in/{}\n            (this link signs in once, within an hour)\n\n  Try it:   reelfleet submit my.mov --wait\n  Stop:     Ctrl-C\n",
+        "reelfleet is up: {} to {} workers, data in {}\n\n  Console:  {url}/sign-in/{}\n            (this link signs in once, within an hour; `reelfleet sign-in` prints another)\n\n  Try it:   reelfleet submit my.mov --wait\n  Stop:     Ctrl-C\n",
         rule.min,
         rule.max,
         data.display(),
