@@ -30,9 +30,9 @@ lint: ## Format, clippy, licences and advisories.
 docs: ## The reference, with warnings as errors.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
-test-media: deps-test ## Every file of ../shared/media through every profile.
+test-media: deps-test ## Every file of ../shared/media through every profile, and hurt ones.
 	$(CARGO) build --release -p reelfleet
-	$(CARGO) test --release -p reelfleet-e2e --test media -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --release -p reelfleet-e2e --test media --test hostile -- --ignored --nocapture --test-threads=1
 
 chaos: deps-test ## 100 kill -9 of workers, kills of everything, freezes, full disks.
 	$(CARGO) build --release -p reelfleet

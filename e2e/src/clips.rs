@@ -61,7 +61,8 @@ pub fn medium(folder: &Path) -> PathBuf {
 /// It is no MP4 of ffmpeg's.
 #[must_use]
 pub fn turned(mut mp4: Vec<u8>) -> Vec<u8> {
-    let head = mp4.windows(4).position(|kind| kind == b"tkhd").unwrap_or_else(|| panic!("no track"));
+    let head =
+        mp4.windows(4).position(|kind| kind == b"tkhd").unwrap_or_else(|| panic!("no track"));
     let quarter = [0, 0x1_0000, 0, -0x1_0000, 0, 0, 0, 0, 0x4000_0000_i32];
     let bytes: Vec<u8> = quarter.iter().flat_map(|number| number.to_be_bytes()).collect();
     // Kind, version and flags, two times, id, reserved, duration, and 16 bytes that do not matter here.
@@ -76,13 +77,17 @@ pub fn machine() -> String {
     let say = |program: &str, words: &[&str]| {
         #[expect(clippy::disallowed_methods, reason = "results name what they were made with")]
         let output = Command::new(program).args(words).output();
-        output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+        output
+            .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+            .unwrap_or_default()
     };
-    let commit = say("git", &["describe", "--always", "--dirty"]);
+    let here = ["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"];
+    let commit = say("git", &here);
     let ffmpeg = say("ffmpeg", &["-version"]);
     let ffmpeg = ffmpeg.split_whitespace().nth(2).unwrap_or("?").to_owned();
     let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model =
+        processors.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let model = model.map_or("unknown processor", |(_, model)| model);
     format!("commit {}, {cores} cores of {model}, ffmpeg {ffmpeg}", commit.trim())

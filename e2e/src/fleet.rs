@@ -236,9 +236,10 @@ impl Fleet {
                     workers.iter().any(|w| w["pid"] == pid && w["running"].as_u64() > Some(0))
                 })
             };
-            self.workers().into_iter().filter(|pid| holds(*pid)).find(|pid| {
-                processes::descendants(*pid).iter().any(|child| child.name == "ffmpeg")
-            })
+            self.workers()
+                .into_iter()
+                .filter(|pid| holds(*pid))
+                .find(|pid| processes::descendants(*pid).iter().any(|child| child.name == "ffmpeg"))
         })
     }
 

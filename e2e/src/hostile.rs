@@ -19,7 +19,12 @@ pub fn pointers(victim: &str, port: u16) -> Vec<(&'static str, String)> {
         ("hls to a relative path", playlist(&relative)),
         ("hls to http", playlist(&http)),
         ("hls to concat", playlist(&format!("concat:{victim}|{victim}"))),
-        ("hls with a key", format!("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"{http}\"\n#EXTINF:2.0,\n{victim}\n#EXT-X-ENDLIST\n")),
+        (
+            "hls with a key",
+            format!(
+                "#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"{http}\"\n#EXTINF:2.0,\n{victim}\n#EXT-X-ENDLIST\n"
+            ),
+        ),
         ("hls master", format!("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{http}\n")),
         ("ffconcat to a sibling", "ffconcat version 1.0\nfile 'victim.mp4'\n".to_owned()),
         ("ffconcat to itself", "ffconcat version 1.0\nfile 'in'\n".to_owned()),
@@ -27,7 +32,9 @@ pub fn pointers(victim: &str, port: u16) -> Vec<(&'static str, String)> {
         ("ffconcat to http", format!("ffconcat version 1.0\nfile '{http}'\n")),
         (
             "sdp",
-            format!("v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"),
+            format!(
+                "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video {port} RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+            ),
         ),
         (
             "dash",
@@ -37,7 +44,12 @@ pub fn pointers(victim: &str, port: u16) -> Vec<(&'static str, String)> {
         ),
         ("smil", format!("<smil><body><video src=\"{http}\"/></body></smil>")),
         ("rtsp text", format!("RTSPtext\nrtsp://127.0.0.1:{port}/x\n")),
-        ("svg", format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><image href=\"file://{victim}\"/></svg>")),
+        (
+            "svg",
+            format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\"><image href=\"file://{victim}\"/></svg>"
+            ),
+        ),
     ]
 }
 

@@ -54,7 +54,7 @@ pub fn facts(file: &Path) -> Facts {
     let of = |kind: &str| streams.iter().filter(|s| s["codec_type"] == kind).collect::<Vec<_>>();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let picture = of("video").first().copied().cloned().unwrap_or_default();
-    let matrix = picture["side_data_list"].as_array().is_some_and(|list| !list.is_empty());
+    let matrix = picture["side_data_list"].to_string().contains("Display Matrix");
     let aspect = picture["sample_aspect_ratio"].as_str().unwrap_or("1:1");
     Facts {
         codec: text(&picture["codec_name"]),
@@ -82,9 +82,19 @@ pub fn complaints(file: &Path) -> String {
 /// How far a bare ffmpeg gets in a source, in seconds; nothing if it shows no picture at all.
 #[must_use]
 pub fn decodes_to(file: &Path) -> Option<f64> {
+    // Sound that does not decode keeps ffmpeg from starting: the picture alone counts then.
+    play(file, &["-map", "0:v:0", "-map", "0:a:0?"]).or_else(|| picture_decodes_to(file))
+}
+
+/// The same of the picture alone.
+#[must_use]
+pub fn picture_decodes_to(file: &Path) -> Option<f64> {
+    play(file, &["-map", "0:v:0"])
+}
+
+fn play(file: &Path, tracks: &[&str]) -> Option<f64> {
     let before = ["-nostdin", "-v", "quiet", "-progress", "pipe:1", "-i"];
-    let after = ["-map", "0:v:0", "-map", "0:a:0?", "-f", "null", "-"];
-    let output = run("ffmpeg", &before, file, &after);
+    let output = run("ffmpeg", &before, file, &[tracks, &["-f", "null", "-"]].concat());
     let said = String::from_utf8_lossy(&output.stdout);
     let last = |name: &str| {
         said.lines().rev().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok())
@@ -113,8 +123,19 @@ pub fn packets(file: &Path) -> String {
 /// There is no picture.
 #[must_use]
 pub fn quarters(file: &Path) -> [[u8; 3]; 4] {
-    let after =
-        ["-map", "0:v:0", "-frames:v", "1", "-vf", "scale=2:2:flags=area", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"];
+    let after = [
+        "-map",
+        "0:v:0",
+        "-frames:v",
+        "1",
+        "-vf",
+        "scale=2:2:flags=area",
+        "-pix_fmt",
+        "rgb24",
+        "-f",
+        "rawvideo",
+        "-",
+    ];
     let before = ["-nostdin", "-v", "error", "-noautorotate", "-i"];
     let output = run("ffmpeg", &before, file, &after);
     let mut colours = [[0; 3]; 4];

@@ -110,7 +110,8 @@ impl Verdict {
         }
         let said = self.video["error"]["message"].as_str().unwrap_or_default();
         let begins = said.chars().next().is_some_and(char::is_uppercase);
-        let plain = !said.contains(['/', '_', '{', '\n']) && !said.to_lowercase().contains("ffmpeg");
+        let plain =
+            !said.contains(['/', '_', '{', '\n']) && !said.to_lowercase().contains("ffmpeg");
         if !begins || !said.ends_with('.') || !plain || said.len() < 15 {
             faults.push(format!("{said:?} is no plain sentence"));
         }
@@ -151,7 +152,8 @@ impl Verdict {
         let mut faults = playable::faults(&mp4);
         for name in ["poster.jpg", "master.m3u8"] {
             let path = folder.join(name);
-            let complaints = if path.exists() { playable::complaints(&path) } else { String::new() };
+            let complaints =
+                if path.exists() { playable::complaints(&path) } else { String::new() };
             if !complaints.is_empty() {
                 faults.push(format!("{name}: {complaints}"));
             }

@@ -34,8 +34,9 @@ impl Wire {
     #[must_use]
     pub fn upload(client: &Client, content_type: &str, length: Option<u64>) -> Self {
         let mut wire = Self::open(client);
-        let framing = length
-            .map_or("Transfer-Encoding: chunked".to_owned(), |bytes| format!("Content-Length: {bytes}"));
+        let framing = length.map_or("Transfer-Encoding: chunked".to_owned(), |bytes| {
+            format!("Content-Length: {bytes}")
+        });
         let head = format!(
             "POST /api/videos HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nContent-Type: {content_type}\r\n{framing}\r\n\r\n",
             client.token
@@ -51,7 +52,9 @@ impl Wire {
 
     /// Sends bytes as one chunk.
     pub fn send_chunk(&mut self, bytes: &[u8]) -> bool {
-        self.send(format!("{:x}\r\n", bytes.len()).as_bytes()) && self.send(bytes) && self.send(b"\r\n")
+        self.send(format!("{:x}\r\n", bytes.len()).as_bytes())
+            && self.send(bytes)
+            && self.send(b"\r\n")
     }
 
     /// Reads the answer to its end. Status 0: the connection ended without one.
@@ -78,8 +81,9 @@ impl Wire {
 /// Uploads as a browser does, under a file name of any bytes.
 #[must_use]
 pub fn upload_form(client: &Client, file_name: &[u8], content: &[u8]) -> Answer {
-    let mut body = format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"")
-        .into_bytes();
+    let mut body =
+        format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"")
+            .into_bytes();
     body.extend_from_slice(file_name);
     body.extend_from_slice(b"\"\r\nContent-Type: video/mp4\r\n\r\n");
     body.extend_from_slice(content);

@@ -170,6 +170,24 @@ fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
 }
 
 #[test]
+fn a_worker_that_was_frozen_works_its_backlog_off_when_it_wakes() {
+    let fleet = Fleet::start(&["--max", "1"], SETTINGS);
+    let clip = clips::medium(fleet.folder());
+    let videos: Vec<_> = (0..4).map(|_| fleet.submit(&clip, "web")).collect();
+    let worker = fleet.busy_worker();
+    processes::signal(worker, Signal::STOP);
+    wait_for("its lease to run out", Duration::from_secs(60), || {
+        let first = job(&fleet, &videos[0]);
+        (first["attempts_history"][0]["outcome"] == "worker_lost").then_some(())
+    });
+    processes::signal(worker, Signal::CONT);
+    let executions = assert_settled(&fleet, &videos);
+    let all: usize = executions.values().sum();
+    assert!(all <= videos.len() + 3, "each job ran again and again: {executions:?}");
+    assert!(processes::is_alive(worker), "it was replaced rather than let work");
+}
+
+#[test]
 fn a_worker_told_to_leave_in_mid_transcode_is_not_charged() {
     let fleet = Fleet::start(&["--max", "1"], &[("DRAIN_SECONDS", "1")]);
     let long = fleet.submit(&clips::long(fleet.folder()), "web");

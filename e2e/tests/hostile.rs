@@ -102,7 +102,12 @@ fn small_files_that_claim_much_cost_little() {
         let file = clips::make(fleet.folder(), name, words);
         assert_refused(&fleet, name, &fleet.submit(&file, "web"), &[code]);
     }
-    assert_refused(&fleet, "gif", &send(&fleet, &gif()), &["picture_too_large", "undecodable", "not_a_video"]);
+    assert_refused(
+        &fleet,
+        "gif",
+        &send(&fleet, &gif()),
+        &["picture_too_large", "undecodable", "not_a_video"],
+    );
     fleet.assert_clean();
 }
 
@@ -168,7 +173,10 @@ fn assert_whole_or_failed(fleet: &Fleet, name: &str, id: &str, seconds: &[f64]) 
         let folder = fleet.folder().join("fetched").join(id);
         assert_eq!(verdict.file_faults(fleet, &folder), Vec::<String>::new(), "{name}");
         let got = facts(&folder.join("video.mp4")).duration_s;
-        assert!(seconds.iter().any(|wanted| is_about(got, *wanted)), "{name}: {got} s, not {seconds:?}");
+        assert!(
+            seconds.iter().any(|wanted| is_about(got, *wanted)),
+            "{name}: {got} s, not {seconds:?}"
+        );
     }
     verdict.word().to_owned()
 }
@@ -189,7 +197,11 @@ fn truncate(rounds: usize) {
         let bytes = fs::read(whole).unwrap();
         for round in 0..rounds {
             // The first one always loses half.
-            let cut = if round == 0 { bytes[..bytes.len() / 2].to_vec() } else { harm.cut(bytes.clone()) };
+            let cut = if round == 0 {
+                bytes[..bytes.len() / 2].to_vec()
+            } else {
+                harm.cut(bytes.clone())
+            };
             let file = fleet.folder().join(format!("{round}-{name}"));
             fs::write(&file, &cut).unwrap();
             // A transport stream declares no length: it is whole as far as it goes.
@@ -250,7 +262,9 @@ const KINDS: &[(&str, &str)] = &[
 #[test]
 fn flipped_bits_end_in_a_verdict() {
     let fleet = fleet(&[]);
-    let make = |(name, words): &(&str, &str)| clips::make(fleet.folder(), name, &format!("{WHOLE} {words}"));
+    let make = |(name, words): &(&str, &str)| {
+        clips::make(fleet.folder(), name, &format!("{WHOLE} {words}"))
+    };
     flip_bits(&KINDS.iter().map(make).collect::<Vec<_>>(), 2, &fleet);
 }
 
@@ -297,7 +311,10 @@ fn assert_no_name_in_paths(data: &Path) {
         let path = path.strip_prefix(data).unwrap().to_string_lossy().into_owned();
         let ours = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
         assert!(path.chars().all(ours), "{path}");
-        assert!(!path.contains("..") && !path.contains("passwd") && !path.contains("xxxx"), "{path}");
+        assert!(
+            !path.contains("..") && !path.contains("passwd") && !path.contains("xxxx"),
+            "{path}"
+        );
     }
 }
 
@@ -319,20 +336,28 @@ fn hostile_names_are_only_titles() {
     }
     assert_eq!(code, Some(0));
     // … and as a form tells them.
-    let more = [b"../../etc/passwd".to_vec(), b"a\0b.mp4".to_vec(), b"C:\\x\\y.mp4".to_vec(), Vec::new()];
+    let more =
+        [b"../../etc/passwd".to_vec(), b"a\0b.mp4".to_vec(), b"C:\\x\\y.mp4".to_vec(), Vec::new()];
     for name in names().into_iter().chain(more) {
         let answer = wire::upload_form(fleet.client(), &name, &clip);
         let shown = String::from_utf8_lossy(&name).into_owned();
         if answer.status != 202 {
             // A head that HTTP does not allow is no head.
-            assert_eq!((answer.status, &answer.json["code"]), (400, &"bad_multipart".into()), "{shown:?}");
+            assert_eq!(
+                (answer.status, &answer.json["code"]),
+                (400, &"bad_multipart".into()),
+                "{shown:?}"
+            );
             assert!(name.iter().any(|byte| b"\n\0".contains(byte) || *byte >= 0x80), "{shown:?}");
             continue;
         }
         let video = fleet.wait_final(answer.json["id"].as_str().unwrap());
         assert_eq!(video["status"], "ready", "{shown:?}: {video}");
         let title = video["title"].as_str().unwrap();
-        assert!(!title.contains(['/', '\n', '\0', '\u{202e}']) && !title.contains(".."), "{title:?}");
+        assert!(
+            !title.contains(['/', '\n', '\0', '\u{202e}']) && !title.contains(".."),
+            "{title:?}"
+        );
     }
     assert_no_name_in_paths(&fleet.data());
     fleet.assert_clean();

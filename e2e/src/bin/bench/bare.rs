@@ -29,7 +29,8 @@ pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) 
     for index in 0..count {
         let dir = root.join(index.to_string());
         fs::create_dir_all(dir.join("out"))?;
-        fs::hard_link(clip, dir.join("in")).or_else(|_| fs::copy(clip, dir.join("in")).map(drop))?;
+        fs::hard_link(clip, dir.join("in"))
+            .or_else(|_| fs::copy(clip, dir.join("in")).map(drop))?;
         list.push_str(&format!("{}\n", dir.display()));
     }
     let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();

@@ -52,7 +52,11 @@ fn main() -> Result<()> {
         say(&format!("{}: {:.0} videos of 4 s an hour", measured.name, measured.median()))?;
     }
     let pick_up = ours::pick_up(&clips::short(folder.path()), 60)?;
-    say(&format!("queued to running on an idle fleet: median {:.1} ms, p90 {:.1} ms", pick_up.median(), pick_up.quantile(0.9)))?;
+    say(&format!(
+        "queued to running on an idle fleet: median {:.1} ms, p90 {:.1} ms",
+        pick_up.median(),
+        pick_up.quantile(0.9)
+    ))?;
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/bench.json");
     let report = measured::report(&cases, &per_hour, &pick_up);
