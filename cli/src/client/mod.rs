@@ -18,6 +18,7 @@ mod progress;
 mod queue;
 mod render;
 mod screen;
+mod sign_in;
 mod sse;
 mod submit;
 mod upload;
@@ -55,6 +56,8 @@ pub(crate) enum ClientCommand {
     /// The jobs that gave up: look, try again, or discard
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Print a new link that signs in to the console once
+    SignIn(sign_in::SignInArgs),
     /// Exit 0 if the API can take work, else 1
     Healthcheck(health::HealthArgs),
 }
@@ -70,6 +73,7 @@ pub(crate) fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Cancel(args) => jobs::cancel(&args, vars, &mut screen),
         ClientCommand::Queue(args) => queue::run(&args, vars, &mut screen),
         ClientCommand::Dead(command) => dead::run(command, vars, &mut screen),
+        ClientCommand::SignIn(args) => sign_in::run(&args, vars, &mut screen),
         ClientCommand::Healthcheck(args) => health::run(&args, vars, &mut screen),
     };
     match result {

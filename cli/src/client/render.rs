@@ -62,6 +62,14 @@ pub(super) fn duration(seconds: f64) -> String {
     }
 }
 
+/// What to know of a sign-in link.
+pub(super) fn link_rule(expires_in: u32) -> String {
+    match expires_in {
+        3600 => "This link signs in once, within an hour.".to_owned(),
+        seconds => format!("This link signs in once, within {}.", duration(seconds.into())),
+    }
+}
+
 /// `2026-11-22T17:00:00.120Z` as people read it.
 pub(super) fn moment(time: &str) -> String {
     let time = plain(time).replace('T', " ");
