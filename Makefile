@@ -4,6 +4,9 @@ CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
+# The whole-system tests, quick ones first.
+E2E = architecture up uploads media attacks chaos
+
 .PHONY: help up test lint docs e2e test-media chaos bench deps-run deps-test
 
 help: ## List the targets.
@@ -14,13 +17,12 @@ up: deps-run ## Install what is missing, build, and start the whole fleet here.
 	./target/release/reelfleet up --data $(DATA) --listen $(LISTEN)
 
 test: deps-test lint docs ## Install what the tests need, and run them all.
-	$(CARGO) build -p reelfleet
 	$(CARGO) test --workspace --exclude reelfleet-e2e
 	$(MAKE) e2e
 
+# The whole workspace is named so that nothing is compiled anew with fewer features.
 e2e: ## Real processes together, one test at a time: they kill each other's.
-	$(CARGO) build -p reelfleet
-	$(CARGO) test -p reelfleet-e2e -- --test-threads=1
+	$(CARGO) test --workspace --test version $(addprefix --test ,$(E2E)) -- --test-threads=1
 
 lint: ## Format, clippy, licences and advisories.
 	$(CARGO) fmt --all --check
@@ -32,7 +34,7 @@ docs: ## The reference, with warnings as errors.
 
 test-media: deps-test ## Every file of ../shared/media through every profile, and hurt ones.
 	$(CARGO) build --release -p reelfleet
-	$(CARGO) test --release -p reelfleet-e2e --test media --test hostile -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --release -p reelfleet-e2e --test media --test attacks -- --ignored --nocapture --test-threads=1
 
 chaos: deps-test ## 100 kill -9 of workers, kills of everything, freezes, full disks.
 	$(CARGO) build --release -p reelfleet

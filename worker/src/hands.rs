@@ -179,7 +179,10 @@ impl Hands {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             for held in self.lock().values() {
-                if left.is_zero() || held.left().is_some_and(|needs| needs > left) {
+                // An estimate from the first moments is too long: fetching and probing count
+                // in. So only what is far out of reach is given up before the time is up.
+                let hopeless = held.left().is_some_and(|needs| needs > left * 2);
+                if left.is_zero() || hopeless {
                     held.stop_because(Why::Leaving);
                 }
             }
