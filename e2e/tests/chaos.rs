@@ -15,7 +15,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 /// A lease short enough to wait for, and attempts that kills cannot use up.
-const SETTINGS: &[(&str, &str)] = &[("LEASE_SECONDS", "3"), ("MAX_ATTEMPTS", "1000")];
+const SETTINGS: &[(&str, &str)] =
+    &[("LEASE_SECONDS", "3"), ("MAX_ATTEMPTS", "1000"), ("QUOTA_UNFINISHED_VIDEOS", "1000")];
 
 fn job(fleet: &Fleet, video: &str) -> Value {
     let job = fleet.video(video)["job"].as_str().unwrap().to_owned();

@@ -19,7 +19,7 @@ use reelfleet_e2e::clips;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// Runs of each kind, alternating.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -42,16 +42,16 @@ fn main() -> Result<()> {
     let clip = source(folder.path(), 4);
     let shapes = [("2 workers × 1 thread", 2, 1), ("1 worker × 2 threads", 1, 2)];
     let mut per_hour = shapes.map(|(name, ..)| Measured::new(name));
-    for _ in 0..3 {
+    for _ in 0..2 {
         for ((_, workers, threads), measured) in shapes.iter().zip(&mut per_hour) {
-            let wall = ours::batch(&clip, 16, *workers, *threads)?;
-            measured.add(16.0 * 3600.0 / wall);
+            let wall = ours::batch(&clip, 12, *workers, *threads)?;
+            measured.add(12.0 * 3600.0 / wall);
         }
     }
     for measured in &per_hour {
         say(&format!("{}: {:.0} videos of 4 s an hour", measured.name, measured.median()))?;
     }
-    let pick_up = ours::pick_up(&clips::short(folder.path()), 60)?;
+    let pick_up = ours::pick_up(&clips::short(folder.path()), 50)?;
     say(&format!(
         "queued to running on an idle fleet: median {:.1} ms, p90 {:.1} ms",
         pick_up.median(),
