@@ -105,15 +105,12 @@ impl Args {
         self.words("-c:a copy");
     }
 
-    /// For a picture that is copied: decoders see its key frames, the copy has all.
-    pub(super) fn decode_key_frames_only(&mut self) {
-        self.words("-skip_frame:v nokey");
-    }
-
-    /// Decodes the key frames of what is copied, for their errors only: what no decoder
-    /// can read must not be passed on, and decoding all of it would cost a third of an encode.
-    pub(super) fn check_copied(&mut self, video: &Video) {
+    /// Decodes what is copied, for its errors only: a copy passes damage on.
+    pub(super) fn check_copied(&mut self, video: &Video, audio: Option<&Audio>) {
         self.pair("-map", format!("0:{}", video.index));
+        if let Some(audio) = audio {
+            self.pair("-map", format!("0:{}", audio.index));
+        }
         self.words("-fps_mode passthrough -f null -");
     }
 

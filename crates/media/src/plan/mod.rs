@@ -95,9 +95,6 @@ fn make(source: &Source, profile: &Profile, threads: u32, limits: &Limits, copie
     let threads = threads.max(1);
     let times = Times::of(source, profile, limits);
     let mut args = Args::new(threads);
-    if copies {
-        args.decode_key_frames_only();
-    }
     args.input(threads, limits, times.cut_s);
     let job = Job { source, profile, threads, limits, times: &times };
     let (size, rungs) =
@@ -152,13 +149,14 @@ impl Job<'_> {
             args.input_still(self.limits, at);
         }
         args.copy_picture(video);
-        match self.sound() {
-            Some((audio, _)) if copy::sound(audio) => args.copy_sound(audio),
-            Some((audio, recipe)) => args.encode_sound(audio, recipe),
-            None => {}
+        let copied = self.sound().map(|(audio, _)| audio).filter(|audio| copy::sound(audio));
+        match (copied, self.sound()) {
+            (Some(audio), _) => args.copy_sound(audio),
+            (None, Some((audio, recipe))) => args.encode_sound(audio, recipe),
+            (None, None) => {}
         }
         args.mp4();
-        args.check_copied(video);
+        args.check_copied(video, copied);
         if self.times.poster_s.is_some() {
             args.poster_from_input(video, size);
         }
