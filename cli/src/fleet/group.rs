@@ -54,7 +54,7 @@ impl Group {
             children: Vec::new(),
             spare_since: None,
             start_after: Instant::now(),
-            backoff: Backoff::new(Duration::from_millis(500), Duration::from_secs(30)),
+            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(2)),
             tally: Tally::default(),
         }
     }
