@@ -55,7 +55,9 @@ fn main() -> Result<()> {
         pick_up.quantile(0.9)
     ))?;
 
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results/bench.json");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("bench.json");
     let report = measured::report(&cases, &per_hour, &pick_up);
     fs::write(&path, format!("{report:#}\n"))?;
     say(&format!("written to {}", path.display()))
