@@ -33,15 +33,13 @@ pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) 
             .or_else(|_| fs::copy(clip, dir.join("in")).map(drop))?;
         list.push_str(&format!("{}\n", dir.display()));
     }
-    let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
     let script = root.join("one.sh");
-    let quoted = words
+    let quoted: Vec<_> = words
         .iter()
-        .zip(quoted)
         // A word of the filter holds quotes itself.
-        .map(|(word, plain)| if word.contains('\'') { format!("\"{word}\"") } else { plain })
-        .collect::<Vec<_>>()
-        .join(" ");
+        .map(|word| if word.contains('\'') { format!("\"{word}\"") } else { format!("'{word}'") })
+        .collect();
+    let quoted = quoted.join(" ");
     fs::write(&script, format!("cd \"$1\" && exec ffmpeg {quoted} 2>log\n"))?;
     let dirs = root.join("dirs");
     fs::write(&dirs, list)?;
