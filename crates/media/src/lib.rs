@@ -35,6 +35,7 @@
 //! # Ok(()) }
 //! ```
 
+mod boxes;
 mod child;
 mod classify;
 mod error;
@@ -55,7 +56,7 @@ pub use job_dir::JobDir;
 pub use limits::Limits;
 pub use output::{FileKind, Output, OutputFile};
 pub use plan::{Expected, Plan, Rung, Size, Strategy, plan, plan_encode};
-pub use probe::{Audio, Hdr, Rate, RawProbe, Source, Video, gate, probe};
+pub use probe::{Audio, Hdr, Rate, RawProbe, Source, Video, ask, from_header, gate, probe};
 pub use profile::{Profile, ProfileError, Profiles};
 pub use reason::{Code, Reason};
 pub use run::{Progress, RunReport, run};
