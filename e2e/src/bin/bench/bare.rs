@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command, time::Instant};
 
-use crate::Result;
+use crate::{
+    Result,
+    measured::{Cost, processor_seconds},
+};
 
 fn command(program: &str) -> Command {
     #[expect(clippy::disallowed_methods, reason = "the yardstick is another program")]
@@ -22,8 +25,8 @@ pub(crate) fn words(clip: &Path) -> Result<Vec<String>> {
     Ok(String::from_utf8(output.stdout)?.lines().map(ToOwned::to_owned).collect())
 }
 
-/// Runs the words over `count` copies of the clip with `xargs -P 2`; seconds of wall time.
-pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) -> Result<f64> {
+/// Runs the words over `count` copies of the clip with `xargs -P 2`.
+pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) -> Result<Cost> {
     let root = folder.join("bare");
     let mut list = String::new();
     for index in 0..count {
@@ -43,6 +46,7 @@ pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) 
     fs::write(&script, format!("cd \"$1\" && exec ffmpeg {quoted} 2>log\n"))?;
     let dirs = root.join("dirs");
     fs::write(&dirs, list)?;
+    let before = processor_seconds()?;
     let began = Instant::now();
     let status = command("xargs")
         .args(["-P", "2", "-n", "1", "-a"])
@@ -51,6 +55,7 @@ pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) 
         .arg(&script)
         .status()?;
     let wall = began.elapsed().as_secs_f64();
+    let processor = processor_seconds()? - before;
     fs::remove_dir_all(&root)?;
-    if status.success() { Ok(wall) } else { Err("bare ffmpeg failed".into()) }
+    if status.success() { Ok(Cost { wall, processor }) } else { Err("bare ffmpeg failed".into()) }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! A: xargs -P 2 ffmpeg <words>         ─► wall time
 //! B: up --max 2, queue filled, go      ─► first claim to last row closed
+//! and the processor time of both
 //! ```
 //!
 //! Only ratios of one run mean anything: machines are shared and speeds wander.
@@ -13,36 +14,37 @@ mod ours;
 
 use std::{error::Error, fs, io::Write, path::Path};
 
-use measured::Measured;
+use measured::{Case, Measured};
+use ours::Ours;
 use reelfleet_e2e::clips;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut cases = Vec::new();
-    for (name, seconds, count, rounds) in [("4-s clips", 4, 16, 3), ("30-s clips", 30, 4, 2)] {
-        let clip = source(folder.path(), seconds);
-        let case = ratio(folder.path(), name, &clip, count, rounds)?;
-        say(&case.line())?;
-        cases.push(case);
-    }
     let conforming = clips::make(
         folder.path(),
         "conforming.mp4",
         "-f lavfi -i testsrc2=s=1280x720:r=30 -f lavfi -i sine -t 30 -c:v libx264 -pix_fmt yuv420p -c:a aac",
     );
-    let case = ratio(folder.path(), "30-s conforming (copied)", &conforming, 8, 3)?;
-    say(&case.line())?;
-    cases.push(case);
+    let (short, long) = (source(folder.path(), 4), source(folder.path(), 30));
+    let fleet = Ours::start(2, 1);
+    let mut cases = Vec::new();
+    for (name, clip, plan) in [
+        ("4-s clips", &short, (16, 9)),
+        ("30-s clips", &long, (4, 7)),
+        ("30-s conforming (copied)", &conforming, (8, 7)),
+    ] {
+        cases.push(ratio(folder.path(), &fleet, name, clip, plan)?);
+    }
+    drop(fleet);
 
-    let clip = source(folder.path(), 4);
     let shapes = [("2 workers × 1 thread", 2, 1), ("1 worker × 2 threads", 1, 2)];
     let mut per_hour = shapes.map(|(name, ..)| Measured::new(name));
-    for _ in 0..2 {
+    for _ in 0..3 {
         for ((_, workers, threads), measured) in shapes.iter().zip(&mut per_hour) {
-            let wall = ours::batch(&clip, 12, *workers, *threads)?;
-            measured.add(12.0 * 3600.0 / wall);
+            let cost = Ours::start(*workers, *threads).batch(&short, 12)?;
+            measured.add(12.0 * 3600.0 / cost.wall);
         }
     }
     for measured in &per_hour {
@@ -63,14 +65,16 @@ fn main() -> Result<()> {
     say(&format!("written to {}", path.display()))
 }
 
-/// 1080p with noise, as cameras make it, in short closed GOPs.
+/// 1080p30 at 13 Mbit/s with noise, as cameras make it, in closed GOPs of two seconds.
 fn source(folder: &Path, seconds: u32) -> std::path::PathBuf {
+    let picture = "mandelbrot=s=1920x1080:r=30[m];testsrc2=s=1920x1080:r=30[t];\
+                   [m][t]blend=all_mode=average,noise=alls=8:allf=t";
     clips::make(
         folder,
         &format!("source-{seconds}.mp4"),
         &format!(
-            "-f lavfi -i testsrc2=s=1920x1080:r=30,noise=alls=8:allf=t -f lavfi -i sine -t {seconds} \
-             -c:v libx264 -preset ultrafast -b:v 13M -maxrate 13M -bufsize 13M -g 60 -pix_fmt yuv420p -c:a aac"
+            "-f lavfi -i {picture} -f lavfi -i sine -t {seconds} -c:v libx264 -preset ultrafast \
+             -b:v 13.2M -maxrate 13.2M -bufsize 13.2M -g 60 -pix_fmt yuv420p -c:a aac"
         ),
     )
 }
@@ -78,23 +82,25 @@ fn source(folder: &Path, seconds: u32) -> std::path::PathBuf {
 /// Alternates bare ffmpeg and the fleet over the same clips.
 fn ratio(
     folder: &Path,
+    ours: &Ours,
     name: &str,
     clip: &Path,
-    count: usize,
-    rounds: usize,
-) -> Result<measured::Case> {
+    plan: (usize, usize),
+) -> Result<Case> {
+    let (count, rounds) = plan;
     let words = bare::words(clip)?;
-    let mut case = measured::Case::new(name, count);
+    let mut case = Case::new(name, count);
     for round in 0..rounds {
         // The order turns each round, so that a drift of the machine hits both alike.
         if round % 2 == 0 {
             let bare = bare::batch(folder, clip, &words, count)?;
-            case.add(bare, ours::batch(clip, count, 2, 1)?);
+            case.add(bare, ours.batch(clip, count)?);
         } else {
-            let ours = ours::batch(clip, count, 2, 1)?;
+            let ours = ours.batch(clip, count)?;
             case.add(bare::batch(folder, clip, &words, count)?, ours);
         }
     }
+    say(&case.line())?;
     Ok(case)
 }
 

@@ -2,6 +2,26 @@
 
 use serde_json::{Value, json};
 
+use crate::Result;
+
+/// What a batch took, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    pub(crate) wall: f64,
+    /// Of all processors, by everything on this machine.
+    pub(crate) processor: f64,
+}
+
+/// Processor time used on this machine so far, in seconds: the first line of
+/// `/proc/stat`, in hundredths, without idling, waiting and what the host took.
+pub(crate) fn processor_seconds() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
+    let ticks: Vec<f64> = ticks.filter_map(|field| field.parse().ok()).collect();
+    // user nice system [idle iowait] irq softirq [steal guest guest_nice]
+    Ok([0, 1, 2, 5, 6].iter().filter_map(|at| ticks.get(*at)).sum::<f64>() / 100.0)
+}
+
 /// Some figures of one thing.
 #[derive(Debug)]
 pub(crate) struct Measured {
@@ -43,6 +63,7 @@ pub(crate) struct Case {
     bare: Measured,
     ours: Measured,
     ratio: Measured,
+    processor_ratio: Measured,
 }
 
 impl Case {
@@ -53,18 +74,21 @@ impl Case {
             bare: Measured::new("bare_s"),
             ours: Measured::new("fleet_s"),
             ratio: Measured::new("ratio"),
+            processor_ratio: Measured::new("processor_ratio"),
         }
     }
 
-    pub(crate) fn add(&mut self, bare: f64, ours: f64) {
-        self.bare.add(bare);
-        self.ours.add(ours);
-        self.ratio.add(ours / bare);
+    pub(crate) fn add(&mut self, bare: Cost, ours: Cost) {
+        self.bare.add(bare.wall);
+        self.ours.add(ours.wall);
+        self.ratio.add(ours.wall / bare.wall);
+        self.processor_ratio.add(ours.processor / bare.processor);
     }
 
     pub(crate) fn line(&self) -> String {
         format!(
-            "{} × {}: bare {:.2} s, fleet {:.2} s, ratio {:.3} (median of {} rounds, {:.3} to {:.3})",
+            "{} × {}: bare {:.2} s, fleet {:.2} s, ratio {:.3} (median of {} rounds, {:.3} to {:.3}); \
+             of processor time {:.3} ({:.3} to {:.3})",
             self.count,
             self.name,
             self.bare.median(),
@@ -73,6 +97,9 @@ impl Case {
             self.ratio.figures.len(),
             self.ratio.quantile(0.0),
             self.ratio.quantile(1.0),
+            self.processor_ratio.median(),
+            self.processor_ratio.quantile(0.0),
+            self.processor_ratio.quantile(1.0),
         )
     }
 
@@ -83,6 +110,7 @@ impl Case {
             "bare": self.bare.json(),
             "fleet": self.ours.json(),
             "ratio": self.ratio.json(),
+            "processor_ratio": self.processor_ratio.json(),
         })
     }
 }

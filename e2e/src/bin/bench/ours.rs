@@ -6,7 +6,10 @@ use reelfleet_e2e::{Fleet, processes, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{Result, measured::Measured};
+use crate::{
+    Result,
+    measured::{Cost, Measured, processor_seconds},
+};
 
 /// Milliseconds since midnight-independent zero of an RFC 3339 time of the API.
 fn millis(time: &Value) -> Result<i64> {
@@ -20,36 +23,52 @@ fn job(fleet: &Fleet, video: &str) -> Result<Value> {
     Ok(fleet.client().call("GET", &format!("/api/jobs/{job}"))?.json)
 }
 
-/// Transcodes `count` copies; seconds from the first claim to the last row closed.
-///
-/// The workers stand still while the queue is filled, so that the uploads are not measured.
-pub(crate) fn batch(clip: &Path, count: usize, workers: u32, threads: u32) -> Result<f64> {
-    let number = workers.to_string();
-    let fleet = Fleet::start(
-        &["--min", &number, "--max", &number],
-        &[("FFMPEG_THREADS", &threads.to_string()), ("REELFLEET_LOG", "warn")],
-    );
-    wait_for("the workers", std::time::Duration::from_secs(60), || {
-        let seen = fleet.client().call("GET", "/api/admin/workers").ok()?.json;
-        (seen["workers"].as_array()?.len() == workers as usize).then_some(())
-    });
-    let pids = fleet.workers();
-    pids.iter().for_each(|pid| processes::signal(*pid, Signal::STOP));
-    let videos: Vec<_> = (0..count).map(|_| fleet.submit(clip, "web")).collect();
-    pids.iter().for_each(|pid| processes::signal(*pid, Signal::CONT));
-    let (mut first, mut last) = (i64::MAX, i64::MIN);
-    for video in &videos {
-        let done = fleet.wait_final(video);
-        if done["status"] != "ready" {
-            return Err(format!("{done}").into());
+/// A fleet that stands by between its batches.
+pub(crate) struct Ours {
+    fleet: Fleet,
+    workers: Vec<i32>,
+}
+
+impl Ours {
+    /// Starts so many workers, each with so many threads a transcode.
+    pub(crate) fn start(workers: u32, threads: u32) -> Ours {
+        let number = workers.to_string();
+        let fleet = Fleet::start(
+            &["--min", &number, "--max", &number],
+            &[("FFMPEG_THREADS", &threads.to_string()), ("REELFLEET_LOG", "warn")],
+        );
+        wait_for("the workers", std::time::Duration::from_secs(60), || {
+            let seen = fleet.client().call("GET", "/api/admin/workers").ok()?.json;
+            (seen["workers"].as_array()?.len() == workers as usize).then_some(())
+        });
+        let workers = fleet.workers();
+        Ours { fleet, workers }
+    }
+
+    /// Transcodes `count` copies; from the first claim to the last row closed.
+    ///
+    /// The workers stand still while the queue is filled, so that the uploads are not measured.
+    pub(crate) fn batch(&self, clip: &Path, count: usize) -> Result<Cost> {
+        let all = |signal| self.workers.iter().for_each(|pid| processes::signal(*pid, signal));
+        all(Signal::STOP);
+        let videos: Vec<_> = (0..count).map(|_| self.fleet.submit(clip, "web")).collect();
+        let before = processor_seconds()?;
+        all(Signal::CONT);
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
+        for video in &videos {
+            let done = self.fleet.wait_final(video);
+            if done["status"] != "ready" {
+                return Err(format!("{done}").into());
+            }
         }
+        let processor = processor_seconds()? - before;
+        for video in &videos {
+            let job = job(&self.fleet, video)?;
+            first = first.min(millis(&job["started_at"])?);
+            last = last.max(millis(&job["finished_at"])?);
+        }
+        Ok(Cost { wall: (last - first) as f64 / 1000.0, processor })
     }
-    for video in &videos {
-        let job = job(&fleet, video)?;
-        first = first.min(millis(&job["started_at"])?);
-        last = last.max(millis(&job["finished_at"])?);
-    }
-    Ok((last - first) as f64 / 1000.0)
 }
 
 /// Time from `queued` to `running`, one job after the other on an idle fleet, milliseconds.
