@@ -43,7 +43,9 @@ mod state;
 mod upload;
 mod video;
 
-pub use auth::{AccountError, SIGN_IN_LINK_LIVES, hash_password, issue_token, sign_in_link};
-pub use config::{ApiConfig, JWT_SECRET, LISTEN_ADDR, ProfileInfo};
+pub use auth::{
+    AccountError, SIGN_IN_LINK_LIVES, hash_password, issue_token, make_operator, sign_in_link,
+};
+pub use config::{ApiConfig, JWT_SECRET, LISTEN_ADDR, ProfileInfo, Signup};
 pub use router::openapi_json;
 pub use server::{Api, ServeError, serve};

@@ -52,25 +52,38 @@ pub(crate) struct Parts {
 impl Parts {
     /// Opens what the configuration names. The schema must be this version's.
     pub(crate) async fn open(config: &PartsConfig) -> Result<Self, Failure> {
-        let db = Db::open(&config.database_url).await?;
-        Self::with(db, config).await
+        Self::with(open_records(&config.database_url).await?, config).await
     }
 
     /// Opens what the configuration names, and brings the schema up to this version.
     pub(crate) async fn open_and_migrate(config: &PartsConfig) -> Result<Self, Failure> {
         let db = Db::open(&config.database_url).await?;
         db.migrate().await?;
+        check_schema(&db).await?;
         Self::with(db, config).await
     }
 
     async fn with(db: Db, config: &PartsConfig) -> Result<Self, Failure> {
-        db.check().await.map_err(|error| {
-            Failure::unavailable(format!("{}. Run `reelfleet migrate` first.", chain(&error)))
-        })?;
         let queue = Queue::open(config.queue, &db).await?;
         let storage = Storage::open(&config.storage).await?;
         Ok(Self { db, queue, storage })
     }
+}
+
+/// Opens the records. The schema must be this version's.
+pub(crate) async fn open_records(url: &str) -> Result<Db, Failure> {
+    let db = Db::open(url).await?;
+    check_schema(&db).await?;
+    Ok(db)
+}
+
+async fn check_schema(db: &Db) -> Result<(), Failure> {
+    db.check().await.map_err(|error| match error {
+        reelfleet_db::Error::Schema(_) => {
+            Failure::unavailable(format!("{error}. Run `reelfleet migrate` first."))
+        }
+        error => error.into(),
+    })
 }
 
 /// The profiles as the API shows them: it knows their names and nothing of media.

@@ -12,6 +12,11 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// The arguments are wrong (2).
+    pub(crate) fn arguments(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 2 }
+    }
+
     /// The configuration is wrong (64).
     pub(crate) fn config(error: impl fmt::Display) -> Self {
         Self { message: error.to_string(), code: 64 }
@@ -57,8 +62,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        // Some libraries say the cause in the error's own words, too.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         cause = error.source();
     }
     text
@@ -71,4 +80,24 @@ pub(crate) fn of(command: impl FnOnce() -> Result<ExitCode, Failure>) -> ExitCod
         let _ = writeln!(std::io::stderr(), "reelfleet: {}", failure.message);
         ExitCode::from(failure.code)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{said}")]
+    struct Said {
+        said: &'static str,
+        source: Option<Box<Said>>,
+    }
+
+    #[test]
+    fn no_cause_is_said_twice() {
+        let disk = Said { said: "no disk", source: None };
+        let file = Said { said: "no file: no disk", source: Some(Box::new(disk)) };
+        let error = Said { said: "no start", source: Some(Box::new(file)) };
+        assert_eq!(chain(&error), "no start: no file: no disk");
+    }
 }

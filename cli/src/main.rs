@@ -6,6 +6,7 @@ mod config;
 mod exit;
 mod fleet;
 mod migrate;
+mod operator;
 mod roles;
 mod signals;
 
@@ -33,6 +34,8 @@ enum Command {
     Worker,
     /// Bring the database's schema up to this version.
     Migrate,
+    /// Make the account of an address an operator's, and print a link that signs it in once.
+    Operator(operator::OperatorArgs),
     /// Print every environment variable with its default, as in .env.example.
     Config,
     #[command(flatten)]
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Worker => exit::of(|| on_runtime(roles::worker())),
         Command::Config => exit::of(config::run),
         Command::Migrate => exit::of(|| on_runtime(migrate::run())),
+        Command::Operator(args) => exit::of(|| on_runtime(operator::run(args))),
     }
 }
 

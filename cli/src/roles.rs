@@ -63,8 +63,8 @@ pub(crate) async fn worker() -> Result<ExitCode, Failure> {
     let of_up = vars.given(&PARENT).is_some();
     vars.finish()?;
     let signals = Signals::take()?;
-    let tools = compose::tools(&config)?;
     let parts = Parts::open(&parts).await?;
+    let tools = compose::tools(&config)?;
     let shutdown = Shutdown::new();
     tokio::spawn(signals.drive(shutdown.clone()));
     let collecting = if of_up {

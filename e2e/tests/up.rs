@@ -20,11 +20,25 @@ fn a_first_start_prints_a_link_that_signs_in_once() {
     let stranger = fleet.client().with_token("");
     assert_eq!(stranger.call("GET", &path).unwrap().status, 303);
     assert_eq!(stranger.call("GET", &path).unwrap().status, 410);
-    for name in ["fleet.json", "secrets.json"] {
+    for name in ["fleet.json", "secrets.json", "reelfleet.db"] {
         let mode = fs::metadata(fleet.data().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
     assert_eq!(fs::metadata(fleet.data()).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[test]
+fn another_password_of_the_operator_leaves_the_commands_on_this_machine_signed_in() {
+    let fleet = Fleet::start(&[], &[]);
+    let password = serde_json::json!({"password": "correct horse"});
+    let answer = fleet.client().json("PUT", "/api/auth/password", &password).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.json);
+    assert_eq!(fleet.client().call("GET", "/api/auth/me").unwrap().status, 401);
+    let fresh = fleet.client().with_token(answer.json["access_token"].as_str().unwrap());
+    assert_eq!(fresh.call("GET", "/api/auth/me").unwrap().status, 200);
+    wait_for("a token that holds in fleet.json", Duration::from_secs(30), || {
+        fleet.run(&["queue"]).status.success().then_some(())
+    });
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use reelfleet_db::{Attempt, Job, Page};
+use reelfleet_db::{Attempt, Discarded, Job, Page};
 use reelfleet_job::Payload;
 use serde::Serialize;
 
@@ -39,8 +39,10 @@ pub(crate) struct JobBody {
     progress: f64,
     /// Somebody asked to stop it.
     cancel_requested: bool,
-    /// Why it is dead, or why the last try failed.
+    /// Why it is dead, or why the last try failed; null once it is discarded.
     error: Option<ErrorBody>,
+    /// Who gave it up for good, if anybody did.
+    discarded: Option<DiscardedBody>,
     /// When it was recorded.
     #[schema(format = "date-time")]
     created_at: String,
@@ -50,6 +52,18 @@ pub(crate) struct JobBody {
     /// When it was closed.
     #[schema(format = "date-time")]
     finished_at: Option<String>,
+}
+
+/// That an operator gave a dead job up for good.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub(crate) struct DiscardedBody {
+    /// Id of the operator.
+    by: String,
+    /// When.
+    #[schema(format = "date-time")]
+    at: String,
+    /// Why it had been dead.
+    error: Option<ErrorBody>,
 }
 
 /// A page of jobs, newest first.
@@ -99,6 +113,13 @@ pub(crate) struct AttemptBody {
 impl From<&Job> for JobBody {
     fn from(job: &Job) -> Self {
         let Payload::Transcode { video, profile } = &job.payload;
+        let error = job.error.as_ref().map(ErrorBody::from);
+        let (error, discarded) = match &job.discarded {
+            Some(Discarded { by, at }) => {
+                (None, Some(DiscardedBody { by: by.clone(), at: at.to_string(), error }))
+            }
+            None => (error, None),
+        };
         Self {
             id: job.id.to_string(),
             kind: job.kind().as_str(),
@@ -115,7 +136,8 @@ impl From<&Job> for JobBody {
             lease_until: job.lease_until.map(|at| at.to_string()),
             progress: job.progress,
             cancel_requested: job.cancel_requested,
-            error: job.error.as_ref().map(ErrorBody::from),
+            error,
+            discarded,
             created_at: job.created_at.to_string(),
             started_at: job.started_at.map(|at| at.to_string()),
             finished_at: job.finished_at.map(|at| at.to_string()),

@@ -6,6 +6,8 @@ use reelfleet_runtime::Timestamp;
 
 /// A progress below this says nothing about the rest yet.
 const TELLING: f64 = 0.02;
+/// Nor does one that was reached sooner: the start of a job is not like the rest of it.
+const TELLING_AFTER_S: f64 = 5.0;
 
 /// What an explanation is made from, besides the job.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,13 +38,16 @@ pub(super) fn explain(job: &Job, known: Known, now: Timestamp) -> (String, Optio
             (text, end)
         }
         State::Queued => waits(known, now),
-        State::Running => runs(job, known, now),
+        State::Running => runs(job, now),
         State::Done => (format!("Finished{}.", took(job)), None),
-        State::Dead => {
-            let why = job.error.as_ref().map_or("for an unknown reason.", |error| &error.message);
-            (format!("Gave up after {}: {why}", times(job.attempts)), None)
-        }
-        State::Cancelled => ("Was cancelled.".to_owned(), None),
+        State::Dead => (format!("Gave up {}", gave_up(job)), None),
+        State::Cancelled => match &job.discarded {
+            Some(discarded) => {
+                let (at, why) = (discarded.at, gave_up(job));
+                (format!("Was discarded by an operator at {at}; it had given up {why}"), None)
+            }
+            None => ("Was cancelled.".to_owned(), None),
+        },
     }
 }
 
@@ -71,25 +76,26 @@ fn starts_in_s(known: Known, run_s: f64) -> f64 {
     to_wait_for as f64 * run_s / known.slots as f64
 }
 
-fn runs(job: &Job, known: Known, now: Timestamp) -> (String, Option<Timestamp>) {
+fn runs(job: &Job, now: Timestamp) -> (String, Option<Timestamp>) {
     let asked = if job.cancel_requested { " It has been asked to stop." } else { "" };
     let percent = (job.progress.clamp(0.0, 1.0) * 100.0).round();
     let Some(begun) = job.started_at else {
         return (format!("Runs, {percent} % done.{asked}"), None);
     };
     let so_far = now.since(begun).as_secs_f64();
-    let left_s = if job.progress >= TELLING {
-        Some(so_far / job.progress * (1.0 - job.progress).max(0.0))
-    } else {
-        known.mean_run_s.map(|run| (run - so_far).max(0.0))
-    };
-    match left_s {
-        Some(left) => (
-            format!("Runs, {percent} % done; about {} left.{asked}", span(left)),
-            Some(now.plus(seconds(left))),
-        ),
-        None => (format!("Runs since {}, {percent} % done.{asked}", span(so_far)), None),
+    // Not the mean of other jobs: this one may be a hundred times as long.
+    let tells = job.progress >= TELLING && so_far >= TELLING_AFTER_S;
+    if !tells {
+        return (format!("Runs since {}, {percent} % done.{asked}", span(so_far)), None);
     }
+    let left = so_far / job.progress * (1.0 - job.progress).max(0.0);
+    let text = format!("Runs, {percent} % done; about {} left.{asked}", span(left));
+    (text, Some(now.plus(seconds(left))))
+}
+
+fn gave_up(job: &Job) -> String {
+    let why = job.error.as_ref().map_or("for an unknown reason.", |error| &error.message);
+    format!("after {}: {why}", times(job.attempts))
 }
 
 fn took(job: &Job) -> String {
@@ -120,6 +126,7 @@ fn span(s: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use reelfleet_db::Discarded;
     use reelfleet_job::{JobId, Payload, Priority, Reason, UserId, VideoId};
 
     use super::*;
@@ -147,6 +154,7 @@ mod tests {
             created_at: at(0),
             started_at: Some(at(0)),
             finished_at: None,
+            discarded: None,
         }
     }
 
@@ -181,10 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn a_running_job_tells_its_end_from_its_own_progress_or_else_from_the_mean() {
+    fn a_running_job_tells_its_end_once_its_own_progress_says_something() {
         let mut running = job(State::Running);
         let known = Known { mean_run_s: Some(30.0), ..Known::default() };
-        assert_eq!(explain(&running, known, at(10)).1, Some(at(30)));
+        for (progress, s) in [(0.0, 10), (0.019, 600), (0.25, 4), (f64::NAN, 10)] {
+            running.progress = progress;
+            let (text, end) = explain(&running, known, at(s));
+            assert_eq!(end, None, "{progress} after {s} s");
+            assert!(text.starts_with("Runs since") && !text.contains("left"), "{text}");
+        }
         running.progress = 0.25;
         running.cancel_requested = true;
         let (text, end) = explain(&running, known, at(10));
@@ -226,5 +239,17 @@ mod tests {
         done.finished_at = Some(at(90));
         assert_eq!(said(&done, Known::default()), "Finished in 90 s.");
         assert_eq!(said(&job(State::Cancelled), Known::default()), "Was cancelled.");
+    }
+
+    #[test]
+    fn a_discarded_job_says_so_and_why_it_had_given_up() {
+        let mut discarded = job(State::Cancelled);
+        discarded.error = Some(Reason::new("no_video", "There is no picture in it."));
+        discarded.discarded = Some(Discarded { by: "ada".to_owned(), at: at(90) });
+        assert_eq!(
+            said(&discarded, Known::default()),
+            "Was discarded by an operator at 1970-01-01T00:01:30.000Z; \
+             it had given up after 1 try: There is no picture in it."
+        );
     }
 }

@@ -1,9 +1,11 @@
 use std::net::IpAddr;
 
-use reelfleet_db::{NewUser, Role, User};
+use reelfleet_db::{Db, NewUser, Role, User};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::{hash_password, not_signed_in};
 use crate::{
+    config::Signup,
     problem::{Answer, Problem, codes},
     state::AppState,
 };
@@ -19,6 +21,53 @@ pub enum AccountError {
     /// The system gives no random numbers or no memory.
     #[error("the password could not be hashed")]
     Hashing,
+    /// The address or the password will not do.
+    #[error("{0}")]
+    Refused(String),
+    /// The records could not be read or written.
+    #[error(transparent)]
+    Db(#[from] reelfleet_db::Error),
+}
+
+impl From<Problem> for AccountError {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem.detail.into_owned())
+    }
+}
+
+/// Makes the account of an address an operator's, from outside of the API. An account that is
+/// there keeps its password unless another one is given; a new one without any is entered by link.
+///
+/// # Errors
+///
+/// See [`AccountError`].
+pub async fn make_operator(
+    db: &Db,
+    email: &str,
+    password: Option<SecretString>,
+) -> Result<User, AccountError> {
+    let email = check_email(email)?;
+    password.as_ref().map(check_password).transpose()?;
+    let hash = match password {
+        Some(password) => Some(hash_password(password).await?),
+        None => None,
+    };
+    let user = db.make_operator(&email).await?;
+    if let Some(hash) = hash {
+        db.change_password(user.id, &hash).await?;
+    }
+    Ok(user)
+}
+
+/// Refuses where only operators make accounts.
+pub(crate) fn check_open(state: &AppState) -> Answer<()> {
+    match state.config.signup {
+        Signup::Open => Ok(()),
+        Signup::Closed => Err(Problem::new(
+            &codes::SIGNUP_CLOSED,
+            "Nobody can make an account here. Ask whoever runs this fleet for one.",
+        )),
+    }
 }
 
 /// Makes an account of a user.
@@ -28,6 +77,7 @@ pub(crate) async fn sign_up(
     email: &str,
     password: SecretString,
 ) -> Answer<User> {
+    check_open(state)?;
     let email = check_email(email)?;
     check_password(&password)?;
     state.login_limits.count_address(address, state.clock.now())?;
@@ -67,20 +117,21 @@ pub(crate) async fn sign_in(
     state.login_limits.succeeded(email, now);
     if compared.outdated {
         let hash = state.passwords.hash(password).await?;
-        state.db.set_password_hash(user.id, &hash).await?;
+        state.db.renew_password_hash(&user, &hash).await?;
         tracing::info!(user = %user.id, "a password hash was renewed");
     }
     Ok(user)
 }
 
 /// Gives an account a password, or another one for whoever knows the `current` one.
+/// Every token so far is void then; the account that comes back is for a fresh one.
 pub(crate) async fn set_password(
     state: &AppState,
     address: IpAddr,
     user: &User,
     password: SecretString,
     current: Option<SecretString>,
-) -> Answer<()> {
+) -> Answer<User> {
     check_password(&password)?;
     let now = state.clock.now();
     state.login_limits.count_address(address, now)?;
@@ -96,9 +147,9 @@ pub(crate) async fn set_password(
         state.login_limits.succeeded(&user.email, now);
     }
     let hash = state.passwords.hash(password).await?;
-    state.db.set_password_hash(user.id, &hash).await?;
-    tracing::info!(user = %user.id, "a password was set");
-    Ok(())
+    let user = state.db.change_password(user.id, &hash).await?.ok_or_else(not_signed_in)?;
+    tracing::info!(user = %user.id, "a password was set, which ended every session so far");
+    Ok(user)
 }
 
 fn wrong_current() -> Problem {

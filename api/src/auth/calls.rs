@@ -1,10 +1,16 @@
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use reelfleet_db::User;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClientAddress, SIGN_IN_LINK_LIVES, SignedIn, link::new_link, set_password, sign_in, sign_up,
+    ClientAddress, SIGN_IN_LINK_LIVES, SignedIn, link::new_link, set_password, set_session,
+    sign_in, sign_up,
 };
 use crate::{
     http::Body,
@@ -80,7 +86,7 @@ pub(crate) struct LinkBody {
     expires_in: u64,
 }
 
-problems!(SignUpProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, EMAIL_TAKEN, WEAK_PASSWORD, BAD_EMAIL, TOO_MANY_LOGINS);
+problems!(SignUpProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, SIGNUP_CLOSED, EMAIL_TAKEN, WEAK_PASSWORD, BAD_EMAIL, TOO_MANY_LOGINS);
 problems!(LogInProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, WRONG_CREDENTIALS, TOO_MANY_LOGINS);
 problems!(LinkProblems: TOO_MANY_LOGINS);
 problems!(PasswordProblems: BAD_JSON, TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, NOT_SIGNED_IN, WRONG_CREDENTIALS, WEAK_PASSWORD, TOO_MANY_LOGINS);
@@ -106,12 +112,16 @@ pub(crate) async fn log_in(
     Body(credentials): Body<Credentials>,
 ) -> Answer<Json<TokenBody>> {
     let user = sign_in(&state, address, &credentials.email, credentials.password).await?;
+    Ok(Json(fresh_token(&state, &user)))
+}
+
+fn fresh_token(state: &AppState, user: &User) -> TokenBody {
     let lifetime = state.config.token_lifetime;
-    Ok(Json(TokenBody {
-        access_token: state.tokens.issue(&user, &state.clock, lifetime),
+    TokenBody {
+        access_token: state.tokens.issue(user, &state.clock, lifetime),
         token_type: "Bearer",
         expires_in: lifetime.as_secs(),
-    }))
+    }
 }
 
 /// Your account.
@@ -133,16 +143,20 @@ pub(crate) async fn make_link(
     Ok((StatusCode::CREATED, Json(LinkBody { path, expires_in })))
 }
 
-/// Sets your password.
+/// Sets your password, which ends every session and sign-in link so far; this one goes on with a fresh token.
 #[utoipa::path(put, path = "/api/auth/password", tag = "accounts", security(("bearer" = []), ("cookie" = [])),
     request_body = NewPassword,
-    responses((status = 204, description = "The password is set."), PasswordProblems))]
+    responses((status = 200, description = "The password is set; a session token of yours.", body = TokenBody), PasswordProblems))]
 pub(crate) async fn change_password(
     State(state): State<AppState>,
     signed_in: SignedIn,
     ClientAddress(address): ClientAddress,
     Body(new): Body<NewPassword>,
-) -> Answer<StatusCode> {
-    set_password(&state, address, &signed_in.user, new.password, new.current).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Answer<Response> {
+    let user = set_password(&state, address, &signed_in.user, new.password, new.current).await?;
+    let mut answer = Json(fresh_token(&state, &user)).into_response();
+    if signed_in.by_cookie {
+        answer.headers_mut().insert(header::SET_COOKIE, set_session(&state, &user)?);
+    }
+    Ok(answer)
 }

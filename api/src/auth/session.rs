@@ -22,6 +22,8 @@ pub(crate) struct SignedIn {
     pub(crate) user: User,
     /// When the token ends.
     pub(crate) expires_at: Timestamp,
+    /// The token came in the console's cookie.
+    pub(crate) by_cookie: bool,
 }
 
 /// An operator who asks.
@@ -44,9 +46,12 @@ impl FromRequestParts<AppState> for SignedIn {
         if by_cookie && !parts.method.is_safe() {
             OwnOrigin::of(&parts.headers)?;
         }
-        // The account is read each time: one that is gone is gone at once.
-        let user = state.db.user(session.user).await?.ok_or_else(not_signed_in)?;
-        Ok(Self { user, expires_at: session.expires_at })
+        // The account is read each time: one that is gone is gone at once, and so are
+        // the tokens from before its last change of password.
+        let user = state.db.user(session.user).await?;
+        let user = user.filter(|user| user.token_version == session.version);
+        let user = user.ok_or_else(not_signed_in)?;
+        Ok(Self { user, expires_at: session.expires_at, by_cookie })
     }
 }
 
@@ -87,7 +92,7 @@ fn token_of(headers: &HeaderMap) -> Option<(String, bool)> {
     Some((cookie, true))
 }
 
-fn not_signed_in() -> Problem {
+pub(crate) fn not_signed_in() -> Problem {
     Problem::new(&codes::NOT_SIGNED_IN, "This needs a valid session token. Sign in first.")
 }
 

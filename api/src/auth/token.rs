@@ -23,6 +23,8 @@ struct Claims {
     aud: String,
     exp: i64,
     iat: i64,
+    /// The account's token version when it was issued.
+    ver: u64,
 }
 
 /// Signs session tokens and checks them.
@@ -36,6 +38,8 @@ pub(crate) struct Tokens {
 pub(crate) struct Session {
     pub(crate) user: UserId,
     pub(crate) expires_at: Timestamp,
+    /// Good only while the account is still at this version.
+    pub(crate) version: u64,
 }
 
 impl Tokens {
@@ -67,6 +71,7 @@ impl Tokens {
             aud: AUDIENCE.to_owned(),
             exp: now.plus(lifetime).as_seconds(),
             iat: now.as_seconds(),
+            ver: user.token_version,
         };
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).unwrap_or_else(|error| {
             // Encoding plain strings and numbers with a key in memory cannot
@@ -83,7 +88,8 @@ impl Tokens {
         }
         let claims = decode::<Claims>(token, &self.checking, &self.validation).ok()?.claims;
         let expires_at = Timestamp::from_millis(claims.exp.checked_mul(1000)?);
-        (now < expires_at).then_some(Session { user: claims.sub, expires_at })
+        let session = Session { user: claims.sub, expires_at, version: claims.ver };
+        (now < expires_at).then_some(session)
     }
 }
 

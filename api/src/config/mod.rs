@@ -4,6 +4,9 @@ use reelfleet_runtime::{Var, Vars};
 use secrecy::{ExposeSecret, SecretString};
 
 mod secret;
+mod signup;
+
+pub use signup::Signup;
 
 /// Key that signs session tokens.
 pub const JWT_SECRET: Var =
@@ -22,6 +25,11 @@ const QUOTA_UNFINISHED_VIDEOS: Var = Var::new(
 );
 const MAX_ATTEMPTS: Var =
     Var::new("MAX_ATTEMPTS", "5", "Charged tries of a job before it is dead.");
+const SIGNUP: Var = Var::new(
+    "SIGNUP",
+    "open",
+    "Whether people make their own accounts: `open`, or `closed` when only operators do.",
+);
 const TOKEN_LIFETIME_SECONDS: Var =
     Var::new("TOKEN_LIFETIME_SECONDS", "43200", "How long a session token is good, seconds.");
 const LOGIN_FAILURES_PER_ACCOUNT: Var = Var::new(
@@ -90,6 +98,8 @@ pub struct ApiConfig {
     pub quota_unfinished_videos: u64,
     /// Charged tries of a job before it is dead.
     pub max_attempts: u32,
+    /// Whether people make their own accounts.
+    pub signup: Signup,
     /// How long a session token is good.
     pub token_lifetime: Duration,
     /// Failed sign-ins of one account a window.
@@ -141,6 +151,7 @@ impl ApiConfig {
         MAX_UPLOADS_AT_ONCE,
         QUOTA_UNFINISHED_VIDEOS,
         MAX_ATTEMPTS,
+        SIGNUP,
         TOKEN_LIFETIME_SECONDS,
         LOGIN_FAILURES_PER_ACCOUNT,
         LOGINS_PER_ADDRESS,
@@ -182,6 +193,7 @@ impl ApiConfig {
             max_uploads_at_once: at_least_one(vars, &MAX_UPLOADS_AT_ONCE),
             quota_unfinished_videos: at_least_one(vars, &QUOTA_UNFINISHED_VIDEOS),
             max_attempts: at_least_one(vars, &MAX_ATTEMPTS),
+            signup: vars.parse(&SIGNUP),
             token_lifetime: Duration::from_secs(at_least_one(vars, &TOKEN_LIFETIME_SECONDS)),
             login_failures_per_account: at_least_one(vars, &LOGIN_FAILURES_PER_ACCOUNT),
             logins_per_address: at_least_one(vars, &LOGINS_PER_ADDRESS),
@@ -245,10 +257,11 @@ mod tests {
             ("MAX_UPLOAD_BYTES", "0"),
             ("LISTEN_ADDR", "here"),
             ("DEFAULT_PROFILE", "hunter3"),
+            ("SIGNUP", "hunter4"),
         ]);
         let config = ApiConfig::from_vars(&mut vars, profiles());
         let message = vars.finish().unwrap_err().to_string();
-        for name in ["JWT_SECRET", "MAX_UPLOAD_BYTES", "LISTEN_ADDR", "DEFAULT_PROFILE"] {
+        for name in ["JWT_SECRET", "MAX_UPLOAD_BYTES", "LISTEN_ADDR", "DEFAULT_PROFILE", "SIGNUP"] {
             assert!(message.contains(name), "{name}: {message}");
         }
         assert!(!message.contains("hunter"), "{message}");

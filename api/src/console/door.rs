@@ -2,7 +2,7 @@ use axum::{
     Extension, Form,
     extract::{Path, State, rejection::FormRejection},
     http::{Method, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::IntoResponse,
 };
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,10 @@ use super::{
     visitor::{FINE, Page, to},
 };
 use crate::{
-    auth::{ClientAddress, OwnOrigin, follow_link, set_session, sign_in, sign_out, sign_up},
+    auth::{
+        ClientAddress, OwnOrigin, check_open, follow_link, set_session, sign_in, sign_out, sign_up,
+    },
+    config::Signup,
     http::Query,
     problem::{Answer, Problem, codes},
     state::AppState,
@@ -37,6 +40,8 @@ pub(super) struct Way {
 #[derive(Serialize)]
 struct Door<'a> {
     new: bool,
+    /// People can make accounts here.
+    open: bool,
     next: &'a str,
     email: &'a str,
     problem: Option<&'a str>,
@@ -44,18 +49,21 @@ struct Door<'a> {
 
 /// The form that signs in.
 pub(super) async fn sign_in_page(
+    State(state): State<AppState>,
     Extension(pages): Extension<Pages>,
     way: Answer<Query<Way>>,
 ) -> Page {
-    door(&pages, FINE, false, &way?.0.next, "", None)
+    door(&state, &pages, FINE, false, &way?.0.next, "", None)
 }
 
 /// The form that makes an account.
 pub(super) async fn sign_up_page(
+    State(state): State<AppState>,
     Extension(pages): Extension<Pages>,
     way: Answer<Query<Way>>,
 ) -> Page {
-    door(&pages, FINE, true, &way?.0.next, "", None)
+    check_open(&state)?;
+    door(&state, &pages, FINE, true, &way?.0.next, "", None)
 }
 
 /// Signs in by address and password.
@@ -70,7 +78,7 @@ pub(super) async fn sign_in_form(
     let Form(form) = form.map_err(malformed)?;
     match sign_in(&state, address, &form.email, form.password).await {
         Ok(user) => enter(&state, &user, &form.next),
-        Err(problem) => refused(&pages, false, &form.next, &form.email, problem),
+        Err(problem) => refused(&state, &pages, false, &form.next, &form.email, problem),
     }
 }
 
@@ -83,10 +91,11 @@ pub(super) async fn sign_up_form(
     form: Result<Form<Credentials>, FormRejection>,
 ) -> Page {
     origin?;
+    check_open(&state)?;
     let Form(form) = form.map_err(malformed)?;
     match sign_up(&state, address, &form.email, form.password).await {
         Ok(user) => enter(&state, &user, &form.next),
-        Err(problem) => refused(&pages, true, &form.next, &form.email, problem),
+        Err(problem) => refused(&state, &pages, true, &form.next, &form.email, problem),
     }
 }
 
@@ -116,14 +125,22 @@ fn enter(state: &AppState, user: &reelfleet_db::User, next: &str) -> Page {
 }
 
 /// What people can mend is said above the form, with what they typed still there.
-fn refused(pages: &Pages, new: bool, next: &str, email: &str, problem: Problem) -> Page {
+fn refused(
+    state: &AppState,
+    pages: &Pages,
+    new: bool,
+    next: &str,
+    email: &str,
+    problem: Problem,
+) -> Page {
     if problem.code.status >= 500 {
         return Err(problem.into());
     }
-    door(pages, problem.status(), new, next, email, Some(&problem.detail))
+    door(state, pages, problem.status(), new, next, email, Some(&problem.detail))
 }
 
 fn door(
+    state: &AppState,
     pages: &Pages,
     status: StatusCode,
     new: bool,
@@ -131,14 +148,9 @@ fn door(
     email: &str,
     problem: Option<&str>,
 ) -> Page {
-    let page: Answer<Response> = pages.show(
-        status,
-        "sign-in.html",
-        None,
-        "",
-        Door { new, next: own_path(next), email, problem },
-    );
-    Ok(page?)
+    let open = state.config.signup == Signup::Open;
+    let form = Door { new, open, next: own_path(next), email, problem };
+    Ok(pages.show(status, "sign-in.html", None, "", form)?)
 }
 
 /// A path of this site. Browsers take `//host` and `/\host` for other sites.

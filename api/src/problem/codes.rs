@@ -31,6 +31,7 @@ codes! {
     NOT_SIGNED_IN = 401 "not_signed_in" "Sign in first";
     WRONG_CREDENTIALS = 401 "wrong_credentials" "Wrong e-mail address or password";
     OPERATORS_ONLY = 403 "operators_only" "For operators only";
+    SIGNUP_CLOSED = 403 "signup_closed" "Nobody can sign up here";
     CROSS_SITE = 403 "cross_site" "Asked for by another site";
     NOT_FOUND = 404 "not_found" "Not found";
     METHOD_NOT_ALLOWED = 405 "method_not_allowed" "Method not allowed";

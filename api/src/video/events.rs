@@ -54,6 +54,7 @@ pub(crate) async fn events(
     };
     let watching = Watching {
         expires_at: signed_in.expires_at,
+        token_version: signed_in.user.token_version,
         state,
         owner,
         id,
@@ -76,6 +77,8 @@ struct Watching {
     changes: watch::Receiver<()>,
     /// When the session ends; the stream goes with it.
     expires_at: Timestamp,
+    /// Another password ends the session, too.
+    token_version: u64,
     sent: Option<String>,
     ended: bool,
     _place: Place,
@@ -93,6 +96,10 @@ impl Watching {
     async fn next(&mut self) -> Option<Event> {
         while !self.ended {
             if self.state.shutdown.is_draining() || self.state.clock.now() >= self.expires_at {
+                return None;
+            }
+            let user = self.state.db.user(self.owner).await.ok()??;
+            if user.token_version != self.token_version {
                 return None;
             }
             match self.state.db.video(self.owner, self.id).await {

@@ -97,6 +97,34 @@ async fn a_discarded_job_is_cancelled_for_good() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_discarded_job_says_by_whom_and_keeps_its_error_as_history_only() {
+    let app = App::start().await;
+    let (ann, operator) = (app.user("ann").await, app.operator().await);
+    let job = dead(&app, &ann).await;
+    let shown = app.get(&path("dead", &job, "")).signed(&operator).await.json();
+    assert_eq!((&shown["error"]["code"], &shown["discarded"]), (&json!("no_video"), &Value::Null));
+    app.post(&path("dead", &job, "/discard")).signed(&operator).await;
+    let listed = app.get("/api/admin/jobs").signed(&operator).await.json()["jobs"][0].clone();
+    let shown = app.get(&path("jobs", &job, "")).signed(&operator).await.json();
+    for job in [&listed, &shown] {
+        assert_eq!(job["error"], Value::Null, "{job}");
+        let discarded = &job["discarded"];
+        assert_eq!(discarded["by"], operator.user.id.to_string());
+        assert_eq!(discarded["error"]["code"], "no_video");
+        assert!(discarded["at"].as_str().unwrap().ends_with('Z'), "{job}");
+    }
+    let said = shown["explanation"].as_str().unwrap();
+    assert!(said.starts_with("Was discarded by an operator at "), "{said}");
+    assert!(said.ends_with("it had given up after 1 try: There is no picture in it."), "{said}");
+    assert_eq!(shown["attempts_history"][0]["error"]["code"], "no_video");
+    assert_eq!(app.videos(&ann).await[0]["error"], Value::Null);
+    let page = app.get(&format!("/operate/jobs/{}", job.as_str().unwrap())).cookie(&operator).await;
+    let page = page.text();
+    assert!(!page.contains("Last error") && page.contains("Had given up with"), "{page}");
+    assert!(page.contains(&operator.user.id.to_string()), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn dead_jobs_are_redriven_by_name_or_all() {
     let app = App::start().await;
     let (ann, operator) = (app.user("ann").await, app.operator().await);

@@ -51,7 +51,7 @@ async fn a_password_hash_of_old_parameters_is_renewed_on_login() {
     // A hash of "correct horse" with 1 MiB and one pass.
     let weak = weak_hash("correct horse");
     assert!(weak.starts_with(&old[..30]), "{weak}");
-    app.db.set_password_hash(ann.user.id, &weak).await.unwrap();
+    app.db.renew_password_hash(&ann.user, &weak).await.unwrap();
     let open =
         app.post("/api/auth/login").json(&credentials("ann@example.org", "correct horse")).await;
     assert_eq!(open.status, 200, "{open:?}");

@@ -102,6 +102,17 @@ async fn a_stream_ends_when_its_video_is_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_ends_with_the_session_when_another_password_is_set() {
+    let app = App::start().await;
+    let ann = app.user("ann").await;
+    let video = app.upload(&ann).await;
+    let mut stream = Stream::open(&app, &ann, &video).await;
+    stream.next().await.unwrap();
+    app.db.change_password(ann.user.id, "hash").await.unwrap();
+    assert_eq!(stream.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn streams_end_at_once_when_the_server_drains() {
     let app = App::start().await;
     let ann = app.user("ann").await;

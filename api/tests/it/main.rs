@@ -17,6 +17,7 @@ mod ops;
 mod passwords;
 mod repeat;
 mod shutdown;
+mod signup;
 mod tenancy;
 mod tokens;
 mod upload;

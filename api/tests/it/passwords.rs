@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     app::{Account, App},
-    client::Answer,
+    client::{Answer, Ask},
 };
 
 const LONG: Duration = Duration::from_secs(3600 * 24 * 365);
@@ -29,6 +29,13 @@ async fn set(app: &App, account: &Account, body: Value) -> Answer {
     app.ask("PUT", "/api/auth/password").signed(account).json(&body).await
 }
 
+/// The account with the token that a change of its password answered with.
+fn renewed(account: Account, answer: &Answer) -> Account {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let token = answer.json()["access_token"].as_str().unwrap().to_owned();
+    Account { token, ..account }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_without_password_is_closed_to_every_password() {
     let app = App::start().await;
@@ -43,7 +50,7 @@ async fn a_first_password_needs_no_current_one_and_opens_the_account() {
     let app = App::start().await;
     let operator = without_password(&app).await;
     let made = set(&app, &operator, json!({"password": "correct horse"})).await;
-    assert_eq!((made.status, made.text()), (204, String::new()), "{made:?}");
+    assert_eq!(made.status, 200, "{made:?}");
     assert_eq!(log_in(&app, &operator, "correct horse").await, 200);
     assert_eq!(log_in(&app, &operator, "").await, 401);
     let stored = app.db.user(operator.user.id).await.unwrap().unwrap().password_hash;
@@ -54,7 +61,8 @@ async fn a_first_password_needs_no_current_one_and_opens_the_account() {
 async fn another_password_is_set_only_by_who_knows_the_current_one() {
     let app = App::start().await;
     let (operator, bob) = (without_password(&app).await, app.user("bob").await);
-    set(&app, &operator, json!({"password": "correct horse"})).await;
+    let first = set(&app, &operator, json!({"password": "correct horse"})).await;
+    let operator = renewed(operator, &first);
     for body in [
         json!({"password": "another horse"}),
         json!({"password": "another horse", "current": null}),
@@ -72,7 +80,7 @@ async fn another_password_is_set_only_by_who_knows_the_current_one() {
     assert_eq!(log_in(&app, &operator, "correct horse").await, 200);
 
     let right = json!({"password": "another horse", "current": "correct horse"});
-    assert_eq!(set(&app, &operator, right).await.status, 204);
+    assert_eq!(set(&app, &operator, right).await.status, 200);
     assert_eq!(log_in(&app, &operator, "another horse").await, 200);
     assert_eq!(log_in(&app, &operator, "correct horse").await, 401);
 }
@@ -97,12 +105,12 @@ async fn a_session_is_no_way_to_guess_its_password() {
         config.login_window = LONG;
     })
     .await;
-    let operator = without_password(&app).await;
-    set(&app, &operator, json!({"password": "correct horse"})).await;
+    let mut operator = without_password(&app).await;
     let right = json!({"password": "correct horse", "current": "correct horse"});
     // Those that succeed are not counted.
-    for _ in 0..4 {
-        assert_eq!(set(&app, &operator, right.clone()).await.status, 204);
+    for _ in 0..5 {
+        let answer = set(&app, &operator, right.clone()).await;
+        operator = renewed(operator, &answer);
     }
     let wrong = json!({"password": "another horse", "current": "wrong horse"});
     for _ in 0..3 {
@@ -122,5 +130,40 @@ async fn another_site_cannot_set_a_password_with_a_visitors_cookie() {
         ask.header("sec-fetch-site", site)
     };
     assert_eq!(ask("cross-site").await.problem(), (403, "cross_site".to_owned()));
-    assert_eq!(ask("same-origin").await.status, 204);
+    assert_eq!(ask("same-origin").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_password_ends_every_session_but_the_one_that_set_it() {
+    let app = App::start().await;
+    let (ann, bob) = (without_password(&app).await, app.user("bob").await);
+    let link = app.post("/api/auth/link").signed(&ann).await.json();
+    let answer = set(&app, &ann, json!({"password": "correct horse"})).await;
+    assert_eq!(answer.json()["token_type"], "Bearer");
+    assert_eq!(answer.header("set-cookie"), "");
+    let status = async |ask: Ask| ask.await.status;
+    assert_eq!(status(app.get("/api/auth/me").signed(&ann)).await, 401);
+    assert_eq!(status(app.get("/api/auth/me").cookie(&ann)).await, 401);
+    assert_eq!(status(app.get(link["path"].as_str().unwrap())).await, 410);
+    assert_eq!(status(app.get("/api/auth/me").signed(&bob)).await, 200);
+    let ann = renewed(ann, &answer);
+    assert_eq!(status(app.get("/api/auth/me").signed(&ann)).await, 200);
+
+    // A wrong try and a sign-in end nothing.
+    let wrong = json!({"password": "another horse", "current": "wrong horse"});
+    assert_eq!(set(&app, &ann, wrong).await.status, 401);
+    assert_eq!(log_in(&app, &ann, "correct horse").await, 200);
+    assert_eq!(status(app.get("/api/auth/me").signed(&ann)).await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_set_its_password_stays_signed_in() {
+    let app = App::start().await;
+    let ann = without_password(&app).await;
+    let body = json!({"password": "correct horse"});
+    let ask = app.ask("PUT", "/api/auth/password").cookie(&ann).json(&body);
+    let answer = ask.header("sec-fetch-site", "same-origin").await;
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(app.get("/api/auth/me").cookie(&ann).await.status, 401);
+    assert_eq!(app.get("/api/auth/me").header("cookie", &cookie).await.status, 200);
 }

@@ -38,7 +38,7 @@ fn base64(bytes: &[u8]) -> String {
 fn claims(ann: &Account, now: Timestamp) -> Value {
     json!({
         "sub": ann.user.id, "role": "user", "iss": "reelfleet", "aud": "reelfleet-api",
-        "iat": now.as_seconds(), "exp": now.as_seconds() + 60,
+        "iat": now.as_seconds(), "exp": now.as_seconds() + 60, "ver": 0,
     })
 }
 
@@ -91,7 +91,7 @@ async fn no_forged_token_passes() {
     let hs512 =
         encode(&Header::new(Algorithm::HS512), &good, &EncodingKey::from_secret(SECRET.as_bytes()));
     bad.push(("real HS512", hs512.unwrap()));
-    for name in ["sub", "role", "iss", "aud", "exp", "iat"] {
+    for name in ["sub", "role", "iss", "aud", "exp", "iat", "ver"] {
         bad.push(("missing claim", forge(&hs256, &without(&good, name), SECRET)));
     }
     for (name, value) in [
@@ -102,6 +102,9 @@ async fn no_forged_token_passes() {
         ("exp", json!(0)),
         ("exp", json!(i64::MAX)),
         ("exp", json!("9999999999")),
+        ("ver", json!(1)),
+        ("ver", json!(-1)),
+        ("ver", json!(null)),
         ("sub", json!("nobody")),
         ("sub", json!("0193a5d0-ac96-774b-bcce-b302099a8057")),
     ] {

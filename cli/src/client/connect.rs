@@ -9,7 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::{Failure, Result};
 
-const URL: Var =
+/// Where the fleet is.
+pub(crate) const URL: Var =
     Var::new("REELFLEET_URL", "", "The fleet's address for commands, as https://host[:port].");
 const TOKEN: Var = Var::new("REELFLEET_TOKEN", "", "Access token for commands, a secret.");
 /// The folder of the fleet on this machine.

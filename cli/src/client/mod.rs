@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use reelfleet_runtime::Vars;
 
-pub(crate) use connect::{DATA, VARS};
+pub(crate) use connect::{DATA, URL, VARS};
 
 use failure::{EXIT_CODES, Failure};
 use screen::Screen;

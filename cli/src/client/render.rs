@@ -147,6 +147,8 @@ pub(super) fn job(job: &Job) -> String {
     }
     let is_running = job.state == "running";
     let waits = matches!(job.state.as_str(), "scheduled" | "queued");
+    let not_known = is_running.then(|| "not known yet".to_owned());
+    let discarded = job.discarded.as_ref();
     let lines = [
         ("Kind", Some(format!("{}, {} priority", plain(&job.kind), plain(&job.priority)))),
         ("Profile", job.profile.as_deref().map(plain)),
@@ -156,11 +158,13 @@ pub(super) fn job(job: &Job) -> String {
         ("Started", job.started_at.as_deref().map(moment)),
         ("Finished", job.finished_at.as_deref().map(moment)),
         ("Progress", is_running.then(|| percent(job.progress))),
-        ("Expected end", job.expected_end_at.as_deref().map(moment)),
+        ("Expected end", job.expected_end_at.as_deref().map(moment).or(not_known)),
         ("Worker", job.worker.as_deref().filter(|_| is_running).map(plain)),
         ("Lease until", job.lease_until.as_deref().filter(|_| is_running).map(moment)),
         ("Attempts", Some(format!("{} of {}", job.attempts, job.max_attempts))),
         ("Last error", job.error.as_ref().map(|error| error.sentence())),
+        ("Discarded", discarded.map(|d| format!("{} by {}", moment(&d.at), plain(&d.by)))),
+        ("Gave up with", discarded.and_then(|d| d.error.as_ref()).map(|error| error.sentence())),
     ];
     for (name, value) in lines {
         if let Some(value) = value {
@@ -296,6 +300,39 @@ mod tests {
              EPOCH  WORKER  STARTED               ENDED  OUTCOME  ERROR\n\
              1      w1      2026-11-22 17:00:01Z  -      failed   no\u{fffd}pe\n"
         );
+    }
+
+    #[test]
+    fn a_discarded_job_tells_who_discarded_it_and_its_old_reason_as_history() {
+        let value = json!({
+            "id": "j1", "kind": "transcode", "state": "cancelled", "priority": "normal",
+            "attempts": 2, "max_attempts": 5, "error": null,
+            "discarded": {"by": "ada\u{1b}", "at": "2026-11-22T17:00:00.000Z",
+                "error": {"code": "no_video_stream", "message": "The file holds no picture."}},
+        });
+        let text = job(&serde_json::from_value(value).unwrap());
+        assert_eq!(
+            text,
+            "Job j1: cancelled\n  \
+               Kind          transcode, normal priority\n  \
+               Attempts      2 of 5\n  \
+               Discarded     2026-11-22 17:00:00Z by ada\u{fffd}\n  \
+               Gave up with  The file holds no picture. (no_video_stream)\n"
+        );
+    }
+
+    #[test]
+    fn the_end_of_a_running_job_is_told_once_it_is_known() {
+        for (end, told) in [
+            (json!(null), "Expected end  not known yet\n"),
+            (json!("2026-11-22T17:00:00.000Z"), "Expected end  2026-11-22 17:00:00Z\n"),
+        ] {
+            let value = json!({"id": "j1", "state": "running", "expected_end_at": end});
+            let text = job(&serde_json::from_value(value).unwrap());
+            assert!(text.contains(told), "{text}");
+        }
+        let done = job(&serde_json::from_value(json!({"id": "j1", "state": "done"})).unwrap());
+        assert!(!done.contains("Expected end"), "{done}");
     }
 
     #[test]

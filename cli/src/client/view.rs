@@ -78,9 +78,19 @@ pub(super) struct Job {
     pub(super) created_at: Option<String>,
     pub(super) started_at: Option<String>,
     pub(super) finished_at: Option<String>,
+    pub(super) discarded: Option<Discarded>,
     pub(super) attempts_history: Vec<Attempt>,
     pub(super) explanation: Option<String>,
     pub(super) expected_end_at: Option<String>,
+}
+
+/// That an operator gave a dead job up for good.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Discarded {
+    pub(super) by: String,
+    pub(super) at: String,
+    pub(super) error: Option<Reason>,
 }
 
 /// One claim of a job.

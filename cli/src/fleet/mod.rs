@@ -5,6 +5,7 @@
 //!     └─ group: backlog ─► scaling::decide ─► start, drain, replace workers (child processes)
 //! ```
 
+mod announce;
 mod child;
 mod group;
 mod home;

@@ -1,8 +1,6 @@
-use std::{io::Write, path::PathBuf, process::ExitCode, time::Duration};
+use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use reelfleet_api::{
-    Api, ApiConfig, JWT_SECRET, LISTEN_ADDR, SIGN_IN_LINK_LIVES, issue_token, sign_in_link,
-};
+use reelfleet_api::{Api, ApiConfig, JWT_SECRET, LISTEN_ADDR, SIGN_IN_LINK_LIVES, sign_in_link};
 use reelfleet_db::{Db, NewUser, Role, User};
 use reelfleet_job::RetryPolicy;
 use reelfleet_media::Profiles;
@@ -12,7 +10,7 @@ use reelfleet_scaling::Rule;
 use reelfleet_worker::{Collector, Tally, WorkerConfig, remove_abandoned_scratch};
 use secrecy::ExposeSecret;
 
-use super::{UpArgs, child::Environment, group::Group, home::Home};
+use super::{UpArgs, announce::Announcement, child::Environment, group::Group, home::Home};
 use crate::{
     client::DATA,
     compose::{self, Parts, PartsConfig},
@@ -20,9 +18,6 @@ use crate::{
     roles::listen,
     signals::Signals,
 };
-
-/// How long the token in `fleet.json` holds: the commands on this machine use it until the next start.
-const TOKEN_LIVES: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// How long fewer workers must have been enough before any leaves.
 const IDLE_BEFORE_IN: Duration = Duration::from_secs(20);
@@ -37,7 +32,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         Some(data) => data.clone(),
         None => vars.text(&DATA).unwrap_or_default().into(),
     };
-    let home = Home::take(&data)?;
+    let home = Arc::new(Home::take(&data)?);
     let environment = settle_vars(&mut vars, &home, &args)?;
     let parts = PartsConfig::from_vars(&mut vars);
     let profiles = Profiles::builtin();
@@ -53,13 +48,15 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let parts = Parts::open_and_migrate(&parts).await?;
     free_jobs_of_the_last_run(&parts.db, &worker).await?;
     let operator = operator(&parts.db).await?;
-    let clock = Clock::system();
     let url = url(&listener)?;
-    home.announce(&url, &issue_token(&config, &operator, &clock, TOKEN_LIVES).into())?;
     let (link, hash) = sign_in_link();
     parts.db.create_sign_in_link(&hash, operator.id, SIGN_IN_LINK_LIVES).await?;
+    let announcement =
+        Announcement { home: home.clone(), config: config.clone(), operator, url: url.clone() };
+    announcement.write()?;
 
     let shutdown = Shutdown::new();
+    let announcing = tokio::spawn(announcement.keep(parts.db.clone(), shutdown.clone()));
     let relay = Relay::new(parts.db.clone(), parts.queue.clone(), RelayConfig::default());
     let collector =
         Collector::new(parts.db.clone(), parts.storage.clone(), worker.work_dir.clone());
@@ -70,7 +67,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
         worker.work_dir.clone(),
         environment,
     );
-    let api = Api::new(config, parts.db, parts.queue, parts.storage, clock);
+    let api = Api::new(config, parts.db, parts.queue, parts.storage, Clock::system());
     let relaying = tokio::spawn({
         let shutdown = shutdown.clone();
         async move { relay.run(shutdown).await }
@@ -94,7 +91,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     if failed.is_none() {
         let _ = (&mut serving).await;
     }
-    let _ = tokio::join!(relaying, collecting);
+    let _ = tokio::join!(announcing, relaying, collecting);
     home.withdraw();
     say(&goodbye(tally));
     match failed {

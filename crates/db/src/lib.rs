@@ -102,8 +102,12 @@ calls! {
     user(id: UserId) -> Option<User>;
     /// Whether there is any operator yet, and the first one.
     first_operator() -> Option<User>;
-    /// Replaces a password hash (rehash on login).
-    set_password_hash(user: UserId, hash: &str) -> ();
+    /// The operator of this address: an account that is there is promoted, else one without a password is made.
+    make_operator(email: &str) -> User;
+    /// Gives an account another password, which voids its tokens and sign-in links so far. None if it is gone.
+    change_password(user: UserId, hash: &str) -> Option<User>;
+    /// Replaces the hash of the same password (rehash on login); not that of another one set since.
+    renew_password_hash(user: &User, hash: &str) -> ();
     /// Records the hash of a link that signs `user` in once.
     create_sign_in_link(token_hash: &str, user: UserId, lives: Duration) -> ();
     /// Uses a link up. None if it is unknown, used or too old.

@@ -5,6 +5,7 @@ CREATE TABLE users (
     email         TEXT NOT NULL COLLATE NOCASE UNIQUE,
     password_hash TEXT NOT NULL,
     role          TEXT NOT NULL CHECK (role IN ('user', 'operator')),
+    token_version INTEGER NOT NULL DEFAULT 0, -- raised with each new password; tokens of an older one are void
     created_at    INTEGER NOT NULL
 ) STRICT;
 
@@ -117,3 +118,5 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     job    TEXT NOT NULL
 ) STRICT;
+
+CREATE INDEX audit_of_job ON audit (job);

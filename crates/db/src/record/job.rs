@@ -38,6 +38,17 @@ pub struct Job {
     pub started_at: Option<Timestamp>,
     /// When it was closed.
     pub finished_at: Option<Timestamp>,
+    /// Who gave it up for good after it was dead. Its error is history then.
+    pub discarded: Option<Discarded>,
+}
+
+/// That a dead job was given up for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discarded {
+    /// Who did it, as given to [`Db::discard`](crate::Db::discard).
+    pub by: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What one claim came to.

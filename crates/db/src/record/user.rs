@@ -43,6 +43,8 @@ pub struct User {
     pub password_hash: String,
     /// What the user may do.
     pub role: Role,
+    /// Raised with each new password: session tokens of an older one are void.
+    pub token_version: u64,
     /// When the account was made.
     pub created_at: Timestamp,
 }

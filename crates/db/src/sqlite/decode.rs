@@ -2,11 +2,11 @@
 
 use std::str::FromStr;
 
-use reelfleet_job::{Payload, Reason};
+use reelfleet_job::{Payload, Reason, State};
 use reelfleet_runtime::Timestamp;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use crate::{Attempt, Error, File, Job, Result, Role, User, Video, Worker, WorkerState};
+use crate::{Attempt, Discarded, Error, File, Job, Result, Role, User, Video, Worker, WorkerState};
 
 /// Text of a column as a type of ours.
 pub(super) fn word<T>(row: &SqliteRow, column: &str) -> Result<T>
@@ -61,6 +61,7 @@ pub(super) fn user(row: &SqliteRow) -> Result<User> {
             "operator" => Role::Operator,
             _ => Role::User,
         },
+        token_version: count(row, "token_version")?,
         created_at: moment(row, "created_at")?,
     })
 }
@@ -84,6 +85,10 @@ pub(super) fn job(row: &SqliteRow) -> Result<Job> {
         created_at: moment(row, "created_at")?,
         started_at: optional_moment(row, "started_at")?,
         finished_at: optional_moment(row, "finished_at")?,
+        discarded: match optional_moment(row, "discarded_at")? {
+            Some(at) => Some(Discarded { by: row.try_get("discarded_by")?, at }),
+            None => None,
+        },
     })
 }
 
@@ -102,7 +107,7 @@ pub(super) fn attempt(row: &SqliteRow) -> Result<Attempt> {
 pub(super) fn video(row: &SqliteRow) -> Result<Video> {
     let files: Vec<(String, String, String, u64)> =
         serde_json::from_str(row.try_get("files")?).map_err(Error::damaged)?;
-    let state: reelfleet_job::State = word(row, "state")?;
+    let state: State = word(row, "state")?;
     Ok(Video {
         id: word(row, "id")?,
         owner: word(row, "owner")?,
@@ -122,7 +127,8 @@ pub(super) fn video(row: &SqliteRow) -> Result<Video> {
             .map(|millis| millis as f64 / 1000.0),
         width: row.try_get("width")?,
         height: row.try_get("height")?,
-        error: reason(row)?,
+        // Of a job that was discarded, or cancelled between two tries, it is history.
+        error: if state == State::Cancelled { None } else { reason(row)? },
         files: files
             .into_iter()
             .map(|(name, kind, content_type, bytes)| File { name, kind, content_type, bytes })

@@ -6,6 +6,14 @@ use sqlx::{Row, SqliteConnection};
 use super::{Sqlite, decode, now};
 use crate::{Attempt, Backlog, Error, Job, JobFilter, Page, Result};
 
+/// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
+macro_rules! job_rows {
+    () => {
+        "SELECT j.*, a.actor AS discarded_by, a.at AS discarded_at
+           FROM jobs j LEFT JOIN audit a ON a.job = j.id AND a.action = 'discard' "
+    };
+}
+
 impl Sqlite {
     pub(crate) async fn backlog(&self) -> Result<Backlog> {
         let row = sqlx::query(concat!(
@@ -35,10 +43,11 @@ impl Sqlite {
     }
 
     pub(crate) async fn jobs(&self, filter: &JobFilter) -> Result<Page<Job>> {
-        let rows = sqlx::query(
-            "SELECT * FROM jobs WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR id < ?2)
-              ORDER BY id DESC LIMIT ?3",
-        )
+        let rows = sqlx::query(concat!(
+            job_rows!(),
+            "WHERE (?1 IS NULL OR j.state = ?1) AND (?2 IS NULL OR j.id < ?2)
+             ORDER BY j.id DESC LIMIT ?3"
+        ))
         .bind(filter.state.map(reelfleet_job::State::as_str))
         .bind(filter.before.map(|id| id.to_string()))
         .bind(i64::from(filter.limit) + 1)
@@ -53,7 +62,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn job(&self, id: JobId) -> Result<Option<Job>> {
-        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+        let row = sqlx::query(concat!(job_rows!(), "WHERE j.id = ?"))
             .bind(id.to_string())
             .fetch_optional(&self.read)
             .await?;

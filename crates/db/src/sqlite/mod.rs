@@ -9,7 +9,12 @@ mod users;
 mod videos;
 mod workers;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sqlx::{
     Sqlite as Driver, SqlitePool, Transaction,
@@ -37,6 +42,7 @@ impl Sqlite {
     pub(crate) async fn open(path: &str) -> Result<Self> {
         // Both `sqlite:path` and the longer `sqlite://path` are in use.
         let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+        make_private(&path);
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -63,6 +69,14 @@ impl Sqlite {
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
+        let migrated: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')",
+        )
+        .fetch_one(&self.read)
+        .await?;
+        if !migrated {
+            return Err(Error::Schema("there is none yet".to_owned()));
+        }
         let applied: Vec<i64> = sqlx::query_scalar(
             "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version",
         )
@@ -86,6 +100,13 @@ impl Sqlite {
     async fn begin(&self) -> Result<Transaction<'static, Driver>> {
         Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Makes the file that is not there yet readable by its owner only: it holds password hashes.
+/// The files that SQLite makes beside it take its mode.
+fn make_private(path: &Path) {
+    // What is wrong with the path SQLite says itself, when it opens it.
+    let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
 }
 
 /// The database's clock, in milliseconds. Stands still within a statement.

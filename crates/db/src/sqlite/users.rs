@@ -45,10 +45,44 @@ impl Sqlite {
         row.as_ref().map(decode::user).transpose()
     }
 
-    pub(crate) async fn set_password_hash(&self, user: UserId, hash: &str) -> Result<()> {
-        sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?")
-            .bind(hash)
+    pub(crate) async fn make_operator(&self, email: &str) -> Result<User> {
+        let row = sqlx::query(concat!(
+            "INSERT INTO users (id, email, password_hash, role, created_at)
+             VALUES (?, ?, '', 'operator', ",
+            now!(),
+            ") ON CONFLICT (email) DO UPDATE SET role = 'operator' RETURNING *"
+        ))
+        .bind(UserId::generate().to_string())
+        .bind(email)
+        .fetch_one(&self.write)
+        .await?;
+        decode::user(&row)
+    }
+
+    pub(crate) async fn change_password(&self, user: UserId, hash: &str) -> Result<Option<User>> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query(
+            "UPDATE users SET password_hash = ?, token_version = token_version + 1
+              WHERE id = ? RETURNING *",
+        )
+        .bind(hash)
+        .bind(user.to_string())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        // A link that a stolen session made would be the way back in.
+        sqlx::query("DELETE FROM sign_in_links WHERE user_id = ?")
             .bind(user.to_string())
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        row.as_ref().map(decode::user).transpose()
+    }
+
+    pub(crate) async fn renew_password_hash(&self, user: &User, hash: &str) -> Result<()> {
+        sqlx::query("UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?")
+            .bind(hash)
+            .bind(user.id.to_string())
+            .bind(&user.password_hash)
             .execute(&self.write)
             .await?;
         Ok(())

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use reelfleet_db::Db;
 
@@ -55,7 +55,10 @@ conforms! {
     owners::pages_cover_every_video_once,
     owners::a_sign_in_link_works_once,
     owners::an_address_is_taken_whatever_its_case,
+    owners::another_password_voids_tokens_and_links_and_a_renewed_hash_does_not,
+    owners::an_operator_is_made_or_promoted,
     operators::a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can,
+    operators::a_discarded_job_says_who_discarded_it_and_its_video_fails_no_more,
     operators::the_backlog_counts_what_is_unfinished,
     operators::a_jobs_history_tells_what_each_claim_came_to,
     operators::outputs_are_needed_only_of_the_live_epoch,
@@ -65,10 +68,22 @@ conforms! {
 async fn a_database_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
-    assert!(db.check().await.is_err());
+    let said = db.check().await.unwrap_err().to_string();
+    assert_eq!(said, "the database's schema does not fit this version: there is none yet");
     db.migrate().await.unwrap();
     db.check().await.unwrap();
     db.migrate().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_its_owner_reads_the_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    suite::user(&db, "a@example.com").await;
+    for name in ["test.db", "test.db-wal", "test.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -27,6 +27,34 @@ pub(crate) async fn a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can
     assert!(!db.redrive(video.job, "ada").await.unwrap());
 }
 
+pub(crate) async fn a_discarded_job_says_who_discarded_it_and_its_video_fails_no_more(db: Db) {
+    let video = queued(&db).await;
+    let other = submit(&db, &new_video(video.owner)).await;
+    let why = Reason::new("undecodable", "The picture is damaged.");
+    for video in [&video, &other] {
+        let (_, claimed) = claim(&db, video).await;
+        db.close_dead(video.job, claimed.epoch, &why).await.unwrap();
+    }
+    db.redrive(video.job, "ada").await.unwrap();
+    let (_, again) = claim(&db, &video).await;
+    db.close_dead(video.job, again.epoch, &why).await.unwrap();
+    let died = db.job(video.job).await.unwrap().unwrap();
+    assert_eq!(died.discarded, None);
+
+    db.discard(video.job, "bob").await.unwrap();
+    let job = db.job(video.job).await.unwrap().unwrap();
+    let discarded = job.discarded.unwrap();
+    assert_eq!((discarded.by.as_str(), job.error), ("bob", Some(why.clone())));
+    assert!(Some(discarded.at) >= died.finished_at);
+    let all = JobFilter { limit: 10, ..JobFilter::default() };
+    let listed = db.jobs(&all).await.unwrap().rows;
+    let by: Vec<_> = listed.iter().map(|job| job.discarded.as_ref().map(|d| &*d.by)).collect();
+    assert_eq!(by, [None, Some("bob")]);
+    for (video, error) in [(&video, None), (&other, Some(why))] {
+        assert_eq!(db.video(video.owner, video.id).await.unwrap().unwrap().error, error);
+    }
+}
+
 pub(crate) async fn the_backlog_counts_what_is_unfinished(db: Db) {
     let first = queued(&db).await;
     let second = submit(&db, &new_video(first.owner)).await;

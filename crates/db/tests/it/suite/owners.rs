@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use reelfleet_db::{Db, Error, NewUser, Role, Submitted, VideoFilter};
-use reelfleet_job::{State, VideoStatus};
+use reelfleet_job::{State, UserId, VideoStatus};
 
 use super::{claim, finished, new_video, queued, submit, user};
 
@@ -115,4 +115,40 @@ pub(crate) async fn an_address_is_taken_whatever_its_case(db: Db) {
     assert!(matches!(db.create_user(&twin).await, Err(Error::Taken)));
     assert!(db.first_operator().await.unwrap().is_none());
     assert_eq!(db.user_by_email("OWNER@example.com").await.unwrap().unwrap().id, id);
+}
+
+pub(crate) async fn another_password_voids_tokens_and_links_and_a_renewed_hash_does_not(db: Db) {
+    let id = user(&db, "owner@example.com").await;
+    let other = user(&db, "other@example.com").await;
+    for (hash, user) in [("of one", id), ("of another", other)] {
+        db.create_sign_in_link(hash, user, Duration::from_secs(60)).await.unwrap();
+    }
+    let before = db.user(id).await.unwrap().unwrap();
+    db.renew_password_hash(&before, "same password").await.unwrap();
+    assert_eq!(db.user(id).await.unwrap().unwrap().token_version, 0);
+
+    let changed = db.change_password(id, "another password").await.unwrap().unwrap();
+    assert_eq!((changed.password_hash.as_str(), changed.token_version), ("another password", 1));
+    // A login that began before the change must not write the old password back.
+    db.renew_password_hash(&before, "old password").await.unwrap();
+    assert_eq!(db.user(id).await.unwrap().unwrap().password_hash, "another password");
+    assert_eq!(db.user(id).await.unwrap().unwrap().token_version, 1);
+    assert!(db.use_sign_in_link("of one").await.unwrap().is_none());
+    assert_eq!(db.use_sign_in_link("of another").await.unwrap().unwrap().token_version, 0);
+    assert!(db.change_password(UserId::generate(), "hash").await.unwrap().is_none());
+}
+
+pub(crate) async fn an_operator_is_made_or_promoted(db: Db) {
+    let made = db.make_operator("ada@example.com").await.unwrap();
+    assert_eq!((made.role, made.password_hash.as_str()), (Role::Operator, ""));
+    let id = user(&db, "owner@example.com").await;
+    for _ in 0..2 {
+        let promoted = db.make_operator("OWNER@example.com").await.unwrap();
+        assert_eq!((promoted.id, promoted.role), (id, Role::Operator));
+        assert_eq!(
+            (promoted.email.as_str(), promoted.password_hash.as_str()),
+            ("owner@example.com", "hash")
+        );
+    }
+    assert_eq!(db.first_operator().await.unwrap().unwrap().id, made.id);
 }

@@ -1,0 +1,23 @@
+use std::str::FromStr;
+
+/// Whether people make their own accounts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Signup {
+    /// Everybody who reaches the API can make one.
+    #[default]
+    Open,
+    /// Nobody can.
+    Closed,
+}
+
+impl FromStr for Signup {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "open" => Ok(Self::Open),
+            "closed" => Ok(Self::Closed),
+            _ => Err("expected `open` or `closed`"),
+        }
+    }
+}

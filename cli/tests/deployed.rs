@@ -1,0 +1,112 @@
+//! The commands of a deployment, on a database of their own, without `up`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::{
+    io::Write,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use reelfleet_db::{Db, Role, User};
+
+/// Runs a command on the database in `folder`, with `input` as its standard input.
+fn reelfleet(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    #[expect(clippy::disallowed_methods, reason = "a test of the executable starts it")]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reelfleet"));
+    let mut child = command
+        .args(arguments)
+        .env_clear()
+        .envs([
+            ("DATABASE_URL", url(folder)),
+            ("STORAGE_DIR", folder.join("blobs").display().to_string()),
+            ("WORK_DIR", folder.join("work").display().to_string()),
+            ("JWT_SECRET", "q8Zr1vN0xk3Tt7Yw5uJm2Lc9Hb6Ds4Pf".to_owned()),
+            ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that wants no input may be gone by now.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+fn url(folder: &Path) -> String {
+    format!("sqlite:{}/reelfleet.db", folder.display())
+}
+
+fn said(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn migrated() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(reelfleet(folder.path(), &["migrate"], "").status.success());
+    folder
+}
+
+async fn account(folder: &Path, email: &str) -> Option<User> {
+    Db::open(&url(folder)).await.unwrap().user_by_email(email).await.unwrap()
+}
+
+#[test]
+fn a_database_without_schema_is_answered_with_the_command_to_run_and_nothing_else() {
+    for command in [&["api"][..], &["worker"], &["operator", "ada@example.org"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let output = reelfleet(folder.path(), command, "");
+        assert_eq!(output.status.code(), Some(69), "{command:?}");
+        assert_eq!(
+            said(&output.stderr),
+            "reelfleet: the database's schema does not fit this version: there is none yet. \
+             Run `reelfleet migrate` first.\n",
+            "{command:?}"
+        );
+        assert_eq!(said(&output.stdout), "", "{command:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_is_made_with_a_link_that_signs_in_once() {
+    let folder = migrated();
+    let output = reelfleet(folder.path(), &["operator", "ada@example.org"], "");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let link = said(&output.stdout);
+    let token = link.strip_prefix("/sign-in/").unwrap().trim_end();
+    assert_eq!(token.len(), 64, "{link}");
+    assert!(!said(&output.stderr).contains(token));
+    let made = account(folder.path(), "ada@example.org").await.unwrap();
+    assert_eq!((made.role, made.password_hash.as_str()), (Role::Operator, ""));
+}
+
+#[tokio::test]
+async fn an_account_that_is_there_becomes_an_operators_and_that_is_said() {
+    let folder = migrated();
+    let db = Db::open(&url(folder.path())).await.unwrap();
+    let email = "ada@example.org".to_owned();
+    let new = reelfleet_db::NewUser { email, password_hash: "hash".into(), role: Role::User };
+    let before = db.create_user(&new).await.unwrap();
+    let output = reelfleet(folder.path(), &["operator", "ADA@example.org"], "");
+    assert!(said(&output.stderr).contains("whoever knows its password"), "{output:?}");
+    let now = account(folder.path(), "ada@example.org").await.unwrap();
+    assert_eq!((now.id, now.role, now.password_hash.as_str()), (before.id, Role::Operator, "hash"));
+}
+
+#[tokio::test]
+async fn an_operators_password_is_read_from_standard_input_and_never_shown() {
+    let folder = migrated();
+    let arguments = ["operator", "--password-stdin", "ada@example.org"];
+    let refused = reelfleet(folder.path(), &arguments, "short\n");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(said(&refused.stderr).contains("10 to 128 characters"), "{refused:?}");
+    assert!(account(folder.path(), "ada@example.org").await.is_none());
+
+    let output = reelfleet(folder.path(), &arguments, "correct horse\nnot this line\n");
+    assert_eq!((output.status.code(), said(&output.stdout)), (Some(0), String::new()));
+    assert!(!said(&output.stderr).contains("horse"), "{output:?}");
+    let made = account(folder.path(), "ada@example.org").await.unwrap();
+    assert!(made.password_hash.starts_with("$argon2id$"));
+    assert_eq!((made.role, made.token_version), (Role::Operator, 1));
+}
