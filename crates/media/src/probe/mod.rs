@@ -44,13 +44,18 @@ pub async fn probe(
     if bytes == 0 {
         return Err(Code::Empty.into());
     }
-    match from_header(dir, limits).await {
+    let header = tokio::select! {
+        header = from_header(dir, limits) => header,
+        () = stop.cancelled() => return Err(Error::Stopped),
+    };
+    match header {
         Some(source) => Ok(source),
-        None => ask(tools, dir, limits, stop).await,
+        None => ask_ffprobe(tools, dir, limits, stop).await,
     }
 }
 
 /// What the input's own header says, when it is plain and passes the gate.
+#[doc(hidden)]
 pub async fn from_header(dir: &JobDir, limits: &Limits) -> Option<Source> {
     let input = dir.input();
     // A parser's panic is a question like any other: ffprobe is asked.
@@ -58,8 +63,9 @@ pub async fn from_header(dir: &JobDir, limits: &Limits) -> Option<Source> {
     gate(&raw, limits).ok()
 }
 
-/// Asks ffprobe.
-pub async fn ask(
+/// Asks ffprobe. Public, as [`from_header`] is, for the tests that compare the two.
+#[doc(hidden)]
+pub async fn ask_ffprobe(
     tools: &Tools,
     dir: &JobDir,
     limits: &Limits,

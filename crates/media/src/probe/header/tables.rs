@@ -2,33 +2,26 @@
 //!
 //! Where they do not, ffprobe sees less of the track than its header promises.
 
-use mp4_atom::{StszSamples, Trak};
+use mp4_atom::StszSamples;
 
+use super::track::Track;
 use crate::boxes::Span;
 
 /// Number of samples and their bytes; `None` when the tables disagree.
-pub(super) fn samples(trak: &Trak) -> Option<(u64, u64)> {
-    let stbl = &trak.mdia.minf.stbl;
-    let sizes = Sizes(&stbl.stsz.samples);
-    let timed: u64 = stbl.stts.entries.iter().map(|entry| u64::from(entry.sample_count)).sum();
+pub(super) fn samples(track: &Track) -> Option<(u64, u64)> {
+    let sizes = Sizes(&track.stsz.samples);
+    let timed: u64 = track.stts.entries.iter().map(|entry| u64::from(entry.sample_count)).sum();
     let count = sizes.count();
-    (count > 0 && count == timed && stbl.stsd.codecs.len() == 1)
-        .then(|| (count, sizes.bytes(0, count)))
+    (count > 0 && count == timed).then(|| (count, sizes.bytes(0, count)))
 }
 
-/// Where the track's samples lie.
-pub(super) fn spans(trak: &Trak) -> Option<Vec<Span>> {
-    let stbl = &trak.mdia.minf.stbl;
-    let offsets: Vec<u64> = match (&stbl.stco, &stbl.co64) {
-        (Some(table), None) => table.entries.iter().map(|offset| u64::from(*offset)).collect(),
-        (None, Some(table)) => table.entries.clone(),
-        _ => return None,
-    };
-    let sizes = Sizes(&stbl.stsz.samples);
-    let mut runs = stbl.stsc.entries.iter().peekable();
-    let (mut spans, mut sample) = (Vec::with_capacity(offsets.len()), 0);
+/// Where the track's chunks lie.
+pub(super) fn spans(track: &Track) -> Option<Vec<Span>> {
+    let sizes = Sizes(&track.stsz.samples);
+    let mut runs = track.stsc.entries.iter().peekable();
+    let (mut spans, mut sample) = (Vec::with_capacity(track.offsets.len()), 0);
     let mut each = None;
-    for (chunk, offset) in (1..).zip(&offsets) {
+    for (chunk, offset) in (1..).zip(&track.offsets) {
         if let Some(run) = runs.next_if(|run| run.first_chunk == chunk) {
             each = (run.sample_description_index == 1).then_some(u64::from(run.samples_per_chunk));
         }
@@ -41,10 +34,16 @@ pub(super) fn spans(trak: &Trak) -> Option<Vec<Span>> {
 }
 
 /// True when the spans lie in the media, each on its own.
-pub(super) fn fit(mut spans: Vec<Span>, media: &[Span]) -> bool {
+pub(super) fn fit(mut spans: Vec<Span>, media: Span) -> bool {
     spans.sort_unstable();
     let apart = spans.windows(2).all(|pair| pair[0].1 <= pair[1].0);
-    apart && spans.iter().all(|span| media.iter().any(|m| m.0 <= span.0 && span.1 <= m.1))
+    apart && spans.iter().all(|span| media.0 <= span.0 && span.1 <= media.1)
+}
+
+/// Where the first sample lies.
+pub(super) fn first_sample(track: &Track) -> Option<Span> {
+    let offset = *track.offsets.first()?;
+    Some((offset, offset.checked_add(Sizes(&track.stsz.samples).bytes(0, 1))?))
 }
 
 struct Sizes<'a>(&'a StszSamples);
