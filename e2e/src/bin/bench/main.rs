@@ -31,9 +31,9 @@ fn main() -> Result<()> {
     let fleet = Ours::start(2, 1);
     let mut cases = Vec::new();
     for (name, clip, plan) in [
-        ("4-s clips", &short, (16, 9)),
-        ("30-s clips", &long, (4, 7)),
-        ("30-s conforming (copied)", &conforming, (8, 7)),
+        ("4-s clips", &short, (16, 7)),
+        ("30-s clips", &long, (4, 5)),
+        ("30-s conforming (copied)", &conforming, (8, 5)),
     ] {
         cases.push(ratio(folder.path(), &fleet, name, clip, plan)?);
     }
