@@ -44,7 +44,7 @@ mod upload;
 mod video;
 
 pub use auth::{
-    AccountError, SIGN_IN_LINK_LIVES, hash_password, issue_token, make_operator, sign_in_link,
+    AccountError, SIGN_IN_LINK_LIVES, hash_password, issue_token, make_account, sign_in_link,
 };
 pub use config::{ApiConfig, JWT_SECRET, LISTEN_ADDR, ProfileInfo, Signup};
 pub use router::openapi_json;

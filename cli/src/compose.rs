@@ -78,12 +78,17 @@ pub(crate) async fn open_records(url: &str) -> Result<Db, Failure> {
 }
 
 async fn check_schema(db: &Db) -> Result<(), Failure> {
-    db.check().await.map_err(|error| match error {
+    db.check().await.map_err(with_remedy)
+}
+
+/// Names the command that helps, where it does: no migration leads from another schema.
+fn with_remedy(error: reelfleet_db::Error) -> Failure {
+    match error {
         reelfleet_db::Error::Schema(_) => {
             Failure::unavailable(format!("{error}. Run `reelfleet migrate` first."))
         }
         error => error.into(),
-    })
+    }
 }
 
 /// The profiles as the API shows them: it knows their names and nothing of media.
@@ -105,4 +110,18 @@ pub(crate) fn tools(config: &WorkerConfig) -> Result<Tools, Failure> {
         tracing::warn!("{why}");
     }
     Ok(tools)
+}
+
+#[cfg(test)]
+mod tests {
+    use reelfleet_db::Error;
+
+    use super::*;
+
+    #[test]
+    fn a_migration_is_recommended_only_where_it_helps() {
+        let said = |error| format!("{:?}", with_remedy(error));
+        assert!(said(Error::Schema("there is none yet".into())).contains("reelfleet migrate"));
+        assert!(!said(Error::OtherSchema("it is another")).contains("reelfleet migrate"));
+    }
 }

@@ -1,12 +1,12 @@
 //! `reelfleet`: the one executable. Each subcommand is a file; this one only chooses.
 
+mod account;
 mod client;
 mod compose;
 mod config;
 mod exit;
 mod fleet;
 mod migrate;
-mod operator;
 mod roles;
 mod signals;
 
@@ -34,8 +34,8 @@ enum Command {
     Worker,
     /// Bring the database's schema up to this version.
     Migrate,
-    /// Make the account of an address an operator's, and print a link that signs it in once.
-    Operator(operator::OperatorArgs),
+    /// Make an account on the database, and print a link that signs it in once.
+    Account(account::AccountArgs),
     /// Print every environment variable with its default, as in .env.example.
     Config,
     #[command(flatten)]
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Command::Worker => exit::of(|| on_runtime(roles::worker())),
         Command::Config => exit::of(config::run),
         Command::Migrate => exit::of(|| on_runtime(migrate::run())),
-        Command::Operator(args) => exit::of(|| on_runtime(operator::run(args))),
+        Command::Account(args) => exit::of(|| on_runtime(account::run(args))),
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use reelfleet_db::{Db, Role, User};
+use reelfleet_db::{Db, NewUser, Role, User};
 
 /// Runs a command on the database in `folder`, with `input` as its standard input.
 fn reelfleet(folder: &Path, arguments: &[&str], input: &str) -> Output {
@@ -52,9 +52,16 @@ async fn account(folder: &Path, email: &str) -> Option<User> {
     Db::open(&url(folder)).await.unwrap().user_by_email(email).await.unwrap()
 }
 
+/// An account as sign-up makes it.
+async fn signed_up(folder: &Path, email: &str) -> User {
+    let db = Db::open(&url(folder)).await.unwrap();
+    let (email, password_hash) = (email.to_owned(), "hash".to_owned());
+    db.create_user(&NewUser { email, password_hash, role: Role::User }).await.unwrap()
+}
+
 #[test]
 fn a_database_without_schema_is_answered_with_the_command_to_run_and_nothing_else() {
-    for command in [&["api"][..], &["worker"], &["operator", "ada@example.org"]] {
+    for command in [&["api"][..], &["worker"], &["account", "ada@example.org"]] {
         let folder = tempfile::tempdir().unwrap();
         let output = reelfleet(folder.path(), command, "");
         assert_eq!(output.status.code(), Some(69), "{command:?}");
@@ -69,35 +76,48 @@ fn a_database_without_schema_is_answered_with_the_command_to_run_and_nothing_els
 }
 
 #[tokio::test]
-async fn an_operator_is_made_with_a_link_that_signs_in_once() {
+async fn an_account_is_made_with_a_link_that_signs_in_once() {
     let folder = migrated();
-    let output = reelfleet(folder.path(), &["operator", "ada@example.org"], "");
+    for (arguments, role) in [
+        (&["account", "ann@example.org"][..], Role::User),
+        (&["account", "ada@example.org", "--operator"], Role::Operator),
+    ] {
+        let output = reelfleet(folder.path(), arguments, "");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let link = said(&output.stdout);
+        let token = link.strip_prefix("/sign-in/").unwrap().trim_end();
+        assert_eq!(token.len(), 64, "{link}");
+        assert!(!said(&output.stderr).contains(token));
+        assert!(said(&output.stderr).contains(role.as_str()), "{output:?}");
+        let made = account(folder.path(), arguments[1]).await.unwrap();
+        assert_eq!((made.role, made.password_hash.as_str()), (role, ""));
+
+        let again = reelfleet(folder.path(), arguments, "");
+        assert_eq!(again.status.code(), Some(0), "{again:?}");
+        assert_ne!(said(&again.stdout), link);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_somebody_signed_up_for_is_not_promoted_by_a_link() {
+    let folder = migrated();
+    let before = signed_up(folder.path(), "ada@example.org").await;
+    let output = reelfleet(folder.path(), &["account", "ADA@example.org", "--operator"], "");
+    assert_eq!((output.status.code(), said(&output.stdout)), (Some(2), String::new()));
+    assert!(said(&output.stderr).contains("--password-stdin takes it over"), "{output:?}");
+    // What it is already it may be, but then whoever knows its password keeps it.
+    let output = reelfleet(folder.path(), &["account", "ada@example.org"], "");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let link = said(&output.stdout);
-    let token = link.strip_prefix("/sign-in/").unwrap().trim_end();
-    assert_eq!(token.len(), 64, "{link}");
-    assert!(!said(&output.stderr).contains(token));
-    let made = account(folder.path(), "ada@example.org").await.unwrap();
-    assert_eq!((made.role, made.password_hash.as_str()), (Role::Operator, ""));
-}
-
-#[tokio::test]
-async fn an_account_that_is_there_becomes_an_operators_and_that_is_said() {
-    let folder = migrated();
-    let db = Db::open(&url(folder.path())).await.unwrap();
-    let email = "ada@example.org".to_owned();
-    let new = reelfleet_db::NewUser { email, password_hash: "hash".into(), role: Role::User };
-    let before = db.create_user(&new).await.unwrap();
-    let output = reelfleet(folder.path(), &["operator", "ADA@example.org"], "");
-    assert!(said(&output.stderr).contains("whoever knows its password"), "{output:?}");
+    assert!(said(&output.stderr).contains("--password-stdin takes it over"), "{output:?}");
     let now = account(folder.path(), "ada@example.org").await.unwrap();
-    assert_eq!((now.id, now.role, now.password_hash.as_str()), (before.id, Role::Operator, "hash"));
+    assert_eq!((now.id, now.role, now.token_version), (before.id, Role::User, 0));
+    assert_eq!(now.password_hash, before.password_hash);
 }
 
 #[tokio::test]
-async fn an_operators_password_is_read_from_standard_input_and_never_shown() {
+async fn a_password_is_read_from_standard_input_and_never_shown() {
     let folder = migrated();
-    let arguments = ["operator", "--password-stdin", "ada@example.org"];
+    let arguments = ["account", "--operator", "--password-stdin", "ada@example.org"];
     let refused = reelfleet(folder.path(), &arguments, "short\n");
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert!(said(&refused.stderr).contains("10 to 128 characters"), "{refused:?}");
@@ -108,5 +128,32 @@ async fn an_operators_password_is_read_from_standard_input_and_never_shown() {
     assert!(!said(&output.stderr).contains("horse"), "{output:?}");
     let made = account(folder.path(), "ada@example.org").await.unwrap();
     assert!(made.password_hash.starts_with("$argon2id$"));
-    assert_eq!((made.role, made.token_version), (Role::Operator, 1));
+    assert_eq!(made.role, Role::Operator);
+}
+
+#[tokio::test]
+async fn a_password_takes_an_account_over_with_the_role_that_is_asked_for() {
+    let folder = migrated();
+    let before = signed_up(folder.path(), "ada@example.org").await;
+    let mut arguments = vec!["account", "ADA@example.org", "--password-stdin", "--operator"];
+    for (version, role) in [(1, Role::Operator), (2, Role::User)] {
+        let output = reelfleet(folder.path(), &arguments, "correct horse\n");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(said(&output.stderr).contains(role.as_str()), "{output:?}");
+        let now = account(folder.path(), "ada@example.org").await.unwrap();
+        assert_eq!((now.id, now.role, now.token_version), (before.id, role, version));
+        assert!(now.password_hash.starts_with("$argon2id$"));
+        arguments.pop();
+    }
+}
+
+#[test]
+fn up_says_what_to_do_when_its_operators_address_is_somebodys() {
+    let folder = migrated();
+    let made = reelfleet(folder.path(), &["account", "operator@localhost"], "");
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let data = folder.path().join("data").display().to_string();
+    let output = reelfleet(folder.path(), &["up", "--data", &data], "");
+    assert_eq!(output.status.code(), Some(69), "{output:?}");
+    assert!(said(&output.stderr).contains("reelfleet account EMAIL --operator"), "{output:?}");
 }

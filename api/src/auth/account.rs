@@ -24,6 +24,9 @@ pub enum AccountError {
     /// The address or the password will not do.
     #[error("{0}")]
     Refused(String),
+    /// The address has an account with another role, which a link alone does not change.
+    #[error("there is an account with this address already, with the role {}", .0.as_str())]
+    OtherRole(Role),
     /// The records could not be read or written.
     #[error(transparent)]
     Db(#[from] reelfleet_db::Error),
@@ -35,37 +38,43 @@ impl From<Problem> for AccountError {
     }
 }
 
-/// Makes the account of an address an operator's, from outside of the API. An account that is
-/// there keeps its password unless another one is given; a new one without any is entered by link.
+/// Makes an account from outside of the API.
+///
+/// With a password, an account that is there is taken over: it gets the role and the password, and
+/// nothing that opened it so far does any more. Without one, the account is entered by link; one
+/// that is there comes back as it is, if it has the role.
 ///
 /// # Errors
 ///
 /// See [`AccountError`].
-pub async fn make_operator(
+pub async fn make_account(
     db: &Db,
     email: &str,
+    role: Role,
     password: Option<SecretString>,
 ) -> Result<User, AccountError> {
     let email = check_email(email)?;
-    password.as_ref().map(check_password).transpose()?;
-    let hash = match password {
-        Some(password) => Some(hash_password(password).await?),
-        None => None,
-    };
-    let user = db.make_operator(&email).await?;
-    if let Some(hash) = hash {
-        db.change_password(user.id, &hash).await?;
+    if let Some(password) = password {
+        check_password(&password)?;
+        let password_hash = hash_password(password).await?;
+        return Ok(db.take_over(&NewUser { email, password_hash, role }).await?);
     }
-    Ok(user)
+    let new = NewUser { email, password_hash: String::new(), role };
+    match db.create_user(&new).await {
+        Err(reelfleet_db::Error::Taken) => {}
+        made => return Ok(made?),
+    }
+    let there = db.user_by_email(&new.email).await?.ok_or(reelfleet_db::Error::Taken)?;
+    if there.role == role { Ok(there) } else { Err(AccountError::OtherRole(there.role)) }
 }
 
-/// Refuses where only operators make accounts.
+/// Refuses where people do not make their own accounts.
 pub(crate) fn check_open(state: &AppState) -> Answer<()> {
     match state.config.signup {
         Signup::Open => Ok(()),
         Signup::Closed => Err(Problem::new(
             &codes::SIGNUP_CLOSED,
-            "Nobody can make an account here. Ask whoever runs this fleet for one.",
+            "Nobody makes an account of their own here. Ask whoever runs this fleet for one.",
         )),
     }
 }
@@ -147,7 +156,8 @@ pub(crate) async fn set_password(
         state.login_limits.succeeded(&user.email, now);
     }
     let hash = state.passwords.hash(password).await?;
-    let user = state.db.change_password(user.id, &hash).await?.ok_or_else(not_signed_in)?;
+    // The session may have ended since it was looked at: another password came first.
+    let user = state.db.change_password(user, &hash).await?.ok_or_else(not_signed_in)?;
     tracing::info!(user = %user.id, "a password was set, which ended every session so far");
     Ok(user)
 }

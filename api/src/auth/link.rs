@@ -9,7 +9,7 @@ use rand::RngExt;
 use reelfleet_db::User;
 use sha2::{Digest, Sha256};
 
-use super::{OwnOrigin, clear_session, set_session};
+use super::{OwnOrigin, clear_session, not_signed_in, set_session};
 use crate::{
     problem::{Answer, Problem, codes},
     state::AppState,
@@ -35,7 +35,10 @@ fn hash(token: &str) -> String {
 pub(crate) async fn new_link(state: &AppState, user: &User) -> Answer<String> {
     state.login_limits.count_link(user.id, state.clock.now())?;
     let (token, hash) = sign_in_link();
-    state.db.create_sign_in_link(&hash, user.id, SIGN_IN_LINK_LIVES).await?;
+    if !state.db.create_sign_in_link(&hash, user, SIGN_IN_LINK_LIVES).await? {
+        // Another password has ended the session since it was looked at.
+        return Err(not_signed_in());
+    }
     tracing::info!(user = %user.id, "a sign-in link was made");
     Ok(format!("/sign-in/{token}"))
 }
@@ -49,8 +52,8 @@ pub(crate) async fn follow_link(
         return Err(Problem::new(
             &codes::LINK_USED,
             "A sign-in link works once, and within an hour. A new one comes from \
-             `reelfleet sign-in` on the machine of the fleet. An account with a password \
-             can sign in with that, too.",
+             `reelfleet sign-in` on the machine of the fleet, or from whoever runs it. An \
+             account with a password can sign in with that, too.",
         ));
     };
     tracing::info!(user = %user.id, "signed in by link");

@@ -10,7 +10,7 @@ mod password;
 mod session;
 mod token;
 
-pub use account::{AccountError, make_operator};
+pub use account::{AccountError, make_account};
 pub use link::{SIGN_IN_LINK_LIVES, sign_in_link};
 pub use password::hash_password;
 pub use token::issue_token;

@@ -28,7 +28,7 @@ const MAX_ATTEMPTS: Var =
 const SIGNUP: Var = Var::new(
     "SIGNUP",
     "open",
-    "Whether people make their own accounts: `open`, or `closed` when only operators do.",
+    "Whether people make their own accounts: `open`, or `closed` when only `reelfleet account` makes them.",
 );
 const TOKEN_LIFETIME_SECONDS: Var =
     Var::new("TOKEN_LIFETIME_SECONDS", "43200", "How long a session token is good, seconds.");

@@ -6,7 +6,7 @@ pub enum Signup {
     /// Everybody who reaches the API can make one.
     #[default]
     Open,
-    /// Nobody can.
+    /// Nobody can: accounts are made from outside of the API.
     Closed,
 }
 

@@ -1,4 +1,4 @@
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, error::Error, time::Duration};
 
 use axum::{
     extract::State,
@@ -9,7 +9,8 @@ use axum::{
     },
 };
 use futures_util::{Stream, stream};
-use reelfleet_job::{UserId, VideoId};
+use reelfleet_db::User;
+use reelfleet_job::VideoId;
 use reelfleet_runtime::Timestamp;
 use tokio::sync::watch;
 
@@ -54,9 +55,8 @@ pub(crate) async fn events(
     };
     let watching = Watching {
         expires_at: signed_in.expires_at,
-        token_version: signed_in.user.token_version,
+        owner: signed_in.user,
         state,
-        owner,
         id,
         changes,
         sent: None,
@@ -72,13 +72,12 @@ pub(crate) async fn events(
 /// One open stream.
 struct Watching {
     state: AppState,
-    owner: UserId,
+    /// As the account was when the stream began: another password, or its end, ends the session.
+    owner: User,
     id: VideoId,
     changes: watch::Receiver<()>,
-    /// When the session ends; the stream goes with it.
+    /// When the session ends by itself; the stream goes with it.
     expires_at: Timestamp,
-    /// Another password ends the session, too.
-    token_version: u64,
     sent: Option<String>,
     ended: bool,
     _place: Place,
@@ -98,33 +97,39 @@ impl Watching {
             if self.state.shutdown.is_draining() || self.state.clock.now() >= self.expires_at {
                 return None;
             }
-            let user = self.state.db.user(self.owner).await.ok()??;
-            if user.token_version != self.token_version {
-                return None;
-            }
-            match self.state.db.video(self.owner, self.id).await {
-                Ok(Some(video)) => {
-                    let json = serde_json::to_string(&VideoBody::from(&video)).ok()?;
-                    if self.sent.as_ref() != Some(&json) {
-                        let first = self.sent.is_none();
-                        let event = Event::default().event("video").data(&json);
-                        self.sent = Some(json);
-                        return Some(if first { event.retry(RECONNECT) } else { event });
-                    }
-                    if video.status.is_final() {
-                        return Some(self.end(video.status.as_str()));
-                    }
-                }
-                Ok(None) => return Some(self.end("deleted")),
+            match self.look().await {
+                Ok(None) if !self.ended => self.wait().await,
+                Ok(event) => return event,
                 Err(error) => {
                     // The client connects again and finds out what is left.
                     tracing::warn!(%error, "an event stream was cut off");
                     return None;
                 }
             }
-            self.wait().await;
         }
         None
+    }
+
+    /// The event that is due, if there is one. Every change of the records leads here, for every
+    /// stream: one read must do, as long as nothing ends.
+    async fn look(&mut self) -> Result<Option<Event>, Box<dyn Error + Send + Sync>> {
+        if let Some(video) = self.state.db.video_in_session(&self.owner, self.id).await? {
+            let json = serde_json::to_string(&VideoBody::from(&video))?;
+            if self.sent.as_ref() != Some(&json) {
+                let first = self.sent.is_none();
+                let event = Event::default().event("video").data(&json);
+                self.sent = Some(json);
+                return Ok(Some(if first { event.retry(RECONNECT) } else { event }));
+            }
+            let status = video.status;
+            return Ok(status.is_final().then(|| self.end(status.as_str())));
+        }
+        // Either the video is gone or the session: another password was set, or the account was
+        // deleted. Then the stream ends without a word, as it does when the session runs out.
+        let user = self.state.db.user(self.owner.id).await?;
+        let holds = user.is_some_and(|user| user.token_version == self.owner.token_version);
+        self.ended = true;
+        Ok(holds.then(|| self.end("deleted")))
     }
 
     fn end(&mut self, status: &'static str) -> Event {

@@ -64,7 +64,7 @@ impl Fleet {
     /// The path of a link that signs a user in once.
     pub(crate) async fn link(&self, user: &User) -> String {
         let (token, hash) = sign_in_link();
-        self.db.create_sign_in_link(&hash, user.id, LEASE).await.unwrap();
+        assert!(self.db.create_sign_in_link(&hash, user, LEASE).await.unwrap());
         self.url(&format!("/sign-in/{token}"))
     }
 

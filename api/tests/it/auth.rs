@@ -151,7 +151,8 @@ async fn a_sign_in_link_works_once() {
     let app = App::start().await;
     let ann = app.user("ann").await;
     let (token, hash) = sign_in_link();
-    app.db.create_sign_in_link(&hash, ann.user.id, Duration::from_secs(60)).await.unwrap();
+    let minute = Duration::from_secs(60);
+    assert!(app.db.create_sign_in_link(&hash, &ann.user, minute).await.unwrap());
     let first = app.get(&format!("/sign-in/{token}")).await;
     assert_eq!((first.status, first.header("location")), (303, "/"));
     let cookie = first.header("set-cookie").to_owned();

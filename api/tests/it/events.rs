@@ -108,7 +108,7 @@ async fn a_stream_ends_with_the_session_when_another_password_is_set() {
     let video = app.upload(&ann).await;
     let mut stream = Stream::open(&app, &ann, &video).await;
     stream.next().await.unwrap();
-    app.db.change_password(ann.user.id, "hash").await.unwrap();
+    app.db.change_password(&ann.user, "hash").await.unwrap();
     assert_eq!(stream.next().await, None);
 }
 

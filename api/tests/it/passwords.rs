@@ -3,6 +3,10 @@ use std::time::Duration;
 use reelfleet_api::issue_token;
 use reelfleet_db::{NewUser, Role};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::{
     app::{Account, App},
@@ -166,4 +170,34 @@ async fn a_browser_that_set_its_password_stays_signed_in() {
     let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
     assert_eq!(app.get("/api/auth/me").cookie(&ann).await.status, 401);
     assert_eq!(app.get("/api/auth/me").header("cookie", &cookie).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_signed_in_before_a_change_of_password_does_not_undo_it() {
+    let app = App::start().await;
+    let ann = without_password(&app).await;
+    let body = json!({"password": "stolen horse"}).to_string();
+    let head = format!(
+        "PUT /api/auth/password HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\nexpect: 100-continue\r\n\
+         connection: close\r\n\r\n",
+        ann.token,
+        body.len()
+    );
+    let mut held = TcpStream::connect(app.address).await.unwrap();
+    held.write_all(head.as_bytes()).await.unwrap();
+    // The server asks for the body once it knows who sends it.
+    let mut asked = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    held.read_exact(&mut asked).await.unwrap();
+    assert!(asked.starts_with(b"HTTP/1.1 100"), "{}", String::from_utf8_lossy(&asked));
+
+    let answer = set(&app, &ann, json!({"password": "correct horse"})).await;
+    let ann = renewed(ann, &answer);
+    held.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    held.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("not_signed_in"), "{answer}");
+    assert_eq!(app.get("/api/auth/me").signed(&ann).await.status, 200);
+    assert_eq!(log_in(&app, &ann, "stolen horse").await, 401);
+    assert_eq!(log_in(&app, &ann, "correct horse").await, 200);
 }

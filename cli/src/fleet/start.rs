@@ -1,6 +1,6 @@
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-use reelfleet_api::{Api, ApiConfig, JWT_SECRET, LISTEN_ADDR, SIGN_IN_LINK_LIVES, sign_in_link};
+use reelfleet_api::{Api, ApiConfig, JWT_SECRET, LISTEN_ADDR};
 use reelfleet_db::{Db, NewUser, Role, User};
 use reelfleet_job::RetryPolicy;
 use reelfleet_media::Profiles;
@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 
 use super::{UpArgs, announce::Announcement, child::Environment, group::Group, home::Home};
 use crate::{
+    account::new_link,
     client::DATA,
     compose::{self, Parts, PartsConfig},
     exit::{Failure, chain},
@@ -49,11 +50,15 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     free_jobs_of_the_last_run(&parts.db, &worker).await?;
     let operator = operator(&parts.db).await?;
     let url = url(&listener)?;
-    let (link, hash) = sign_in_link();
-    parts.db.create_sign_in_link(&hash, operator.id, SIGN_IN_LINK_LIVES).await?;
-    let announcement =
-        Announcement { home: home.clone(), config: config.clone(), operator, url: url.clone() };
-    announcement.write()?;
+    let link = new_link(&parts.db, &operator).await?;
+    let announcement = Announcement {
+        home: home.clone(),
+        config: config.clone(),
+        operator,
+        url: url.clone(),
+        failing: false,
+    };
+    announcement.write().await?;
 
     let shutdown = Shutdown::new();
     let announcing = tokio::spawn(announcement.keep(parts.db.clone(), shutdown.clone()));
@@ -206,7 +211,14 @@ async fn operator(db: &Db) -> Result<User, Failure> {
     // No password: the account is entered by link only, until one is set.
     let new =
         NewUser { email: OPERATOR.to_owned(), password_hash: String::new(), role: Role::Operator };
-    Ok(db.create_user(&new).await?)
+    db.create_user(&new).await.map_err(|error| match error {
+        // Made by sign-up, or an operator's no more: whose it is, this process cannot know.
+        reelfleet_db::Error::Taken => Failure::unavailable(format!(
+            "there is no operator, and {OPERATOR} is somebody's account: \
+             `reelfleet account EMAIL --operator` makes an operator on this database"
+        )),
+        error => error.into(),
+    })
 }
 
 /// The address for people: a wildcard is not one that a browser can open.

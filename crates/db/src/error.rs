@@ -13,9 +13,12 @@ pub enum Error {
     /// A row holds something that this version cannot read.
     #[error("a row of the database cannot be read: {0}")]
     Damaged(String),
-    /// The schema is not the one that this version needs.
+    /// The schema is not there yet, or older than the one that this version needs: migrations lead from it.
     #[error("the database's schema does not fit this version: {0}")]
     Schema(String),
+    /// The schema is one that no migration of this version leads from.
+    #[error("the database's schema does not fit this version: {0}")]
+    OtherSchema(&'static str),
     /// Anything else that the database said.
     #[error("the database refused: {0}")]
     Refused(#[source] sqlx::Error),

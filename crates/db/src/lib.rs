@@ -23,6 +23,7 @@
 mod config;
 mod error;
 mod record;
+mod schema;
 mod sqlite;
 mod wakeup;
 
@@ -102,14 +103,17 @@ calls! {
     user(id: UserId) -> Option<User>;
     /// Whether there is any operator yet, and the first one.
     first_operator() -> Option<User>;
-    /// The operator of this address: an account that is there is promoted, else one without a password is made.
-    make_operator(email: &str) -> User;
-    /// Gives an account another password, which voids its tokens and sign-in links so far. None if it is gone.
-    change_password(user: UserId, hash: &str) -> Option<User>;
+    /// Makes an account, or takes over the one of this address: it gets the role and the password, and
+    /// its tokens and sign-in links so far are void.
+    take_over(new: &NewUser) -> User;
+    /// Gives an account another password, which voids its tokens and sign-in links so far. None, with no
+    /// effect, if they are void already: then `user` is from before another change.
+    change_password(user: &User, hash: &str) -> Option<User>;
     /// Replaces the hash of the same password (rehash on login); not that of another one set since.
     renew_password_hash(user: &User, hash: &str) -> ();
-    /// Records the hash of a link that signs `user` in once.
-    create_sign_in_link(token_hash: &str, user: UserId, lives: Duration) -> ();
+    /// Records the hash of a link that signs `user` in once. False, with no effect, if the tokens of `user`
+    /// are void by now.
+    create_sign_in_link(token_hash: &str, user: &User, lives: Duration) -> bool;
     /// Uses a link up. None if it is unknown, used or too old.
     use_sign_in_link(token_hash: &str) -> Option<User>;
 
@@ -119,6 +123,8 @@ calls! {
     video_by_key(owner: UserId, key: &str) -> Option<(Video, String)>;
     /// One video of an owner. A foreign or deleted one is none.
     video(owner: UserId, id: VideoId) -> Option<Video>;
+    /// The same while the tokens of its owner hold: none, too, once `owner` is from before another password.
+    video_in_session(owner: &User, id: VideoId) -> Option<Video>;
     /// Videos of an owner, newest first.
     videos(owner: UserId, filter: &VideoFilter) -> Page<Video>;
     /// Where a published file of an owner's video is stored.

@@ -10,8 +10,8 @@ mod videos;
 mod workers;
 
 use std::{
-    fs::OpenOptions,
-    os::unix::fs::OpenOptionsExt,
+    fs::{self, OpenOptions, Permissions},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Error, Result, Wakeup};
+use crate::{Error, Result, Wakeup, schema};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -65,7 +65,13 @@ impl Sqlite {
     }
 
     pub(crate) async fn migrate(&self) -> Result<()> {
-        MIGRATIONS.run(&self.write).await.map_err(|error| Error::Schema(error.to_string()))
+        match self.check().await {
+            // The driver would say so, too, but not in plain words.
+            Err(error @ Error::OtherSchema(_)) => Err(error),
+            _ => {
+                MIGRATIONS.run(&self.write).await.map_err(|error| Error::Schema(error.to_string()))
+            }
+        }
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
@@ -74,20 +80,14 @@ impl Sqlite {
         )
         .fetch_one(&self.read)
         .await?;
-        if !migrated {
-            return Err(Error::Schema("there is none yet".to_owned()));
+        let mut applied = Vec::new();
+        if migrated {
+            applied =
+                sqlx::query_as("SELECT version, checksum FROM _sqlx_migrations WHERE success")
+                    .fetch_all(&self.read)
+                    .await?;
         }
-        let applied: Vec<i64> = sqlx::query_scalar(
-            "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version",
-        )
-        .fetch_all(&self.read)
-        .await?;
-        let known: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        if applied == known {
-            Ok(())
-        } else {
-            Err(Error::Schema(format!("it is at {applied:?}, this version needs {known:?}")))
-        }
+        schema::check(&applied, &MIGRATIONS)
     }
 
     #[expect(clippy::unused_async, reason = "other databases connect here")]
@@ -102,11 +102,27 @@ impl Sqlite {
     }
 }
 
-/// Makes the file that is not there yet readable by its owner only: it holds password hashes.
-/// The files that SQLite makes beside it take its mode.
+/// Makes the database readable by its owner only: it holds password hashes. The files that SQLite
+/// makes beside it take its mode.
+///
+/// One that is there must not be opened for it: closing it again would drop every lock that this
+/// process has on the file (<https://sqlite.org/howtocorrupt.html>, 2.2).
 fn make_private(path: &Path) {
-    // What is wrong with the path SQLite says itself, when it opens it.
-    let _ = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    // What else is wrong with the path SQLite says itself, when it opens it.
+    let _ = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        let Ok(found) = fs::metadata(&file) else { continue };
+        let mode = found.permissions().mode();
+        if !found.is_file() || mode & 0o077 == 0 {
+            continue;
+        }
+        if let Err(error) = fs::set_permissions(&file, Permissions::from_mode(mode & 0o700)) {
+            let file = file.display();
+            tracing::warn!(%error, "others can read {file}, and that cannot be changed");
+        }
+    }
 }
 
 /// The database's clock, in milliseconds. Stands still within a statement.

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
 use reelfleet_job::UserId;
+use sqlx::SqliteConnection;
 
 use super::{Sqlite, decode, millis, now};
-use crate::{Error, NewUser, Result, User};
+use crate::{NewUser, Result, User};
 
 impl Sqlite {
     pub(crate) async fn create_user(&self, new: &NewUser) -> Result<User> {
@@ -45,37 +46,43 @@ impl Sqlite {
         row.as_ref().map(decode::user).transpose()
     }
 
-    pub(crate) async fn make_operator(&self, email: &str) -> Result<User> {
+    pub(crate) async fn take_over(&self, new: &NewUser) -> Result<User> {
+        let mut transaction = self.begin().await?;
         let row = sqlx::query(concat!(
             "INSERT INTO users (id, email, password_hash, role, created_at)
-             VALUES (?, ?, '', 'operator', ",
+             VALUES (?, ?, ?, ?, ",
             now!(),
-            ") ON CONFLICT (email) DO UPDATE SET role = 'operator' RETURNING *"
+            ") ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash,
+                   role = excluded.role, token_version = token_version + 1
+             RETURNING *"
         ))
         .bind(UserId::generate().to_string())
-        .bind(email)
-        .fetch_one(&self.write)
+        .bind(&new.email)
+        .bind(&new.password_hash)
+        .bind(new.role.as_str())
+        .fetch_one(&mut *transaction)
         .await?;
-        decode::user(&row)
+        let user = decode::user(&row)?;
+        delete_links(&mut transaction, user.id).await?;
+        transaction.commit().await?;
+        Ok(user)
     }
 
-    pub(crate) async fn change_password(&self, user: UserId, hash: &str) -> Result<Option<User>> {
+    pub(crate) async fn change_password(&self, user: &User, hash: &str) -> Result<Option<User>> {
         let mut transaction = self.begin().await?;
         let row = sqlx::query(
             "UPDATE users SET password_hash = ?, token_version = token_version + 1
-              WHERE id = ? RETURNING *",
+              WHERE id = ? AND token_version = ? RETURNING *",
         )
         .bind(hash)
-        .bind(user.to_string())
+        .bind(user.id.to_string())
+        .bind(token_version(user))
         .fetch_optional(&mut *transaction)
         .await?;
-        // A link that a stolen session made would be the way back in.
-        sqlx::query("DELETE FROM sign_in_links WHERE user_id = ?")
-            .bind(user.to_string())
-            .execute(&mut *transaction)
-            .await?;
+        let Some(row) = row else { return Ok(None) };
+        delete_links(&mut transaction, user.id).await?;
         transaction.commit().await?;
-        row.as_ref().map(decode::user).transpose()
+        decode::user(&row).map(Some)
     }
 
     pub(crate) async fn renew_password_hash(&self, user: &User, hash: &str) -> Result<()> {
@@ -91,20 +98,26 @@ impl Sqlite {
     pub(crate) async fn create_sign_in_link(
         &self,
         token_hash: &str,
-        user: UserId,
+        user: &User,
         lives: Duration,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut transaction = self.begin().await?;
         sqlx::query(concat!("DELETE FROM sign_in_links WHERE expires_at < ", now!()))
             .execute(&mut *transaction)
             .await?;
-        sqlx::query(concat!("INSERT INTO sign_in_links VALUES (?, ?, ", now!(), " + ?)"))
-            .bind(token_hash)
-            .bind(user.to_string())
-            .bind(millis(lives))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await.map_err(Error::from)
+        let made = sqlx::query(concat!(
+            "INSERT INTO sign_in_links SELECT ?, id, ",
+            now!(),
+            " + ? FROM users WHERE id = ? AND token_version = ?"
+        ))
+        .bind(token_hash)
+        .bind(millis(lives))
+        .bind(user.id.to_string())
+        .bind(token_version(user))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(made.rows_affected() > 0)
     }
 
     pub(crate) async fn use_sign_in_link(&self, token_hash: &str) -> Result<Option<User>> {
@@ -125,4 +138,18 @@ impl Sqlite {
         transaction.commit().await?;
         row.as_ref().map(decode::user).transpose()
     }
+}
+
+/// A link that a stolen session made would be the way back in.
+async fn delete_links(connection: &mut SqliteConnection, user: UserId) -> Result<()> {
+    sqlx::query("DELETE FROM sign_in_links WHERE user_id = ?")
+        .bind(user.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// The token version that an account had when it was read, as the rows have it.
+pub(super) fn token_version(user: &User) -> i64 {
+    i64::try_from(user.token_version).unwrap_or(i64::MAX)
 }

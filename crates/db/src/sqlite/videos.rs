@@ -1,8 +1,8 @@
 use reelfleet_job::{JobId, Payload, UserId, VideoId};
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Sqlite, decode, now};
-use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, Video, VideoFilter};
+use super::{Sqlite, decode, now, users::token_version};
+use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter};
 
 /// A video with its job's state and its files. Segments of streams are left
 /// out: an owner opens a playlist, not its parts.
@@ -83,6 +83,24 @@ impl Sqlite {
         ))
         .bind(id.to_string())
         .bind(owner.to_string())
+        .fetch_optional(&self.read)
+        .await?;
+        row.as_ref().map(decode::video).transpose()
+    }
+
+    pub(crate) async fn video_in_session(
+        &self,
+        owner: &User,
+        id: VideoId,
+    ) -> Result<Option<Video>> {
+        let row = sqlx::query(concat!(
+            video_rows!(),
+            "JOIN users u ON u.id = v.owner
+             WHERE v.id = ? AND v.owner = ? AND v.deleted_at IS NULL AND u.token_version = ?"
+        ))
+        .bind(id.to_string())
+        .bind(owner.id.to_string())
+        .bind(token_version(owner))
         .fetch_optional(&self.read)
         .await?;
         row.as_ref().map(decode::video).transpose()

@@ -1,4 +1,7 @@
-use std::{os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
 
 use reelfleet_db::Db;
 
@@ -56,7 +59,8 @@ conforms! {
     owners::a_sign_in_link_works_once,
     owners::an_address_is_taken_whatever_its_case,
     owners::another_password_voids_tokens_and_links_and_a_renewed_hash_does_not,
-    owners::an_operator_is_made_or_promoted,
+    owners::who_signed_in_before_another_password_changes_makes_and_sees_nothing,
+    owners::an_account_is_taken_over_with_everything_that_opened_it,
     operators::a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can,
     operators::a_discarded_job_says_who_discarded_it_and_its_video_fails_no_more,
     operators::the_backlog_counts_what_is_unfinished,
@@ -76,14 +80,71 @@ async fn a_database_of_another_version_is_refused() {
 }
 
 #[tokio::test]
+async fn a_schema_that_no_migration_leads_from_is_refused_in_plain_words() {
+    for (change, said) in [
+        (
+            "UPDATE _sqlx_migrations SET checksum = x'00'",
+            "it was made by a development version. Start with a new database.",
+        ),
+        ("UPDATE _sqlx_migrations SET version = 9999", "it was made by a newer version"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let db = open(folder.path()).await;
+        sqlx::query(change).execute(&pool(folder.path()).await).await.unwrap();
+        let said = format!("the database's schema does not fit this version: {said}");
+        assert_eq!(db.check().await.unwrap_err().to_string(), said);
+        assert_eq!(db.migrate().await.unwrap_err().to_string(), said);
+    }
+}
+
+/// The database beside our back.
+async fn pool(folder: &Path) -> sqlx::SqlitePool {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("test.db"));
+    sqlx::SqlitePool::connect_with(options).await.unwrap()
+}
+
+const FILES: [&str; 3] = ["test.db", "test.db-wal", "test.db-shm"];
+
+fn assert_private(folder: &Path) {
+    for name in FILES {
+        let mode = std::fs::metadata(folder.join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn only_its_owner_reads_the_database() {
     let folder = tempfile::tempdir().unwrap();
     let db = open(folder.path()).await;
     suite::user(&db, "a@example.com").await;
-    for name in ["test.db", "test.db-wal", "test.db-shm"] {
-        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name}");
+    assert_private(folder.path());
+}
+
+#[tokio::test]
+async fn a_database_that_others_could_read_is_its_owners_after_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    suite::user(&db, "a@example.com").await;
+    for name in FILES {
+        let wide = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(folder.path().join(name), wide).unwrap();
     }
+    let _again = open(folder.path()).await;
+    assert_private(folder.path());
+}
+
+#[tokio::test]
+async fn opening_a_database_again_leaves_the_locks_that_this_process_has_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let _db = open(folder.path()).await;
+    let inode = std::fs::metadata(folder.path().join("test.db")).unwrap().ino();
+    let locks = || {
+        let all = std::fs::read_to_string("/proc/locks").unwrap();
+        all.lines().filter(|line| line.contains(&format!(":{inode} "))).count()
+    };
+    assert!(locks() > 0, "an open database is locked");
+    let _again = open(folder.path()).await;
+    assert!(locks() > 0, "the second opening dropped the locks of the first");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,11 +169,9 @@ async fn a_job_that_this_version_cannot_read_is_dead_and_hides_no_other() {
         let odd = suite::queued(&db).await;
         (odd.clone(), suite::submit(&db, &suite::new_video(odd.owner)).await)
     };
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("test.db"));
-    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query("UPDATE jobs SET payload = '{\"kind\":\"hologram\"}' WHERE id = ?")
         .bind(odd.job.to_string())
-        .execute(&pool)
+        .execute(&pool(folder.path()).await)
         .await
         .unwrap();
     let worker = reelfleet_job::WorkerId::generate();

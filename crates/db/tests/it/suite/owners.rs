@@ -1,9 +1,16 @@
 use std::time::Duration;
 
-use reelfleet_db::{Db, Error, NewUser, Role, Submitted, VideoFilter};
-use reelfleet_job::{State, UserId, VideoStatus};
+use reelfleet_db::{Db, Error, NewUser, Role, Submitted, User, VideoFilter};
+use reelfleet_job::{State, VideoStatus};
 
 use super::{claim, finished, new_video, queued, submit, user};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn account(db: &Db, email: &str) -> User {
+    let id = user(db, email).await;
+    db.user(id).await.unwrap().unwrap()
+}
 
 pub(crate) async fn a_repeated_upload_is_one_video(db: Db) {
     let owner = user(&db, "owner@example.com").await;
@@ -98,10 +105,10 @@ pub(crate) async fn pages_cover_every_video_once(db: Db) {
 }
 
 pub(crate) async fn a_sign_in_link_works_once(db: Db) {
-    let id = user(&db, "owner@example.com").await;
-    db.create_sign_in_link("hash", id, Duration::from_secs(60)).await.unwrap();
+    let owner = account(&db, "owner@example.com").await;
+    assert!(db.create_sign_in_link("hash", &owner, MINUTE).await.unwrap());
     assert!(db.use_sign_in_link("other").await.unwrap().is_none());
-    assert_eq!(db.use_sign_in_link("hash").await.unwrap().unwrap().id, id);
+    assert_eq!(db.use_sign_in_link("hash").await.unwrap().unwrap().id, owner.id);
     assert!(db.use_sign_in_link("hash").await.unwrap().is_none());
 }
 
@@ -118,37 +125,64 @@ pub(crate) async fn an_address_is_taken_whatever_its_case(db: Db) {
 }
 
 pub(crate) async fn another_password_voids_tokens_and_links_and_a_renewed_hash_does_not(db: Db) {
-    let id = user(&db, "owner@example.com").await;
-    let other = user(&db, "other@example.com").await;
-    for (hash, user) in [("of one", id), ("of another", other)] {
-        db.create_sign_in_link(hash, user, Duration::from_secs(60)).await.unwrap();
+    let before = account(&db, "owner@example.com").await;
+    let other = account(&db, "other@example.com").await;
+    for (hash, user) in [("of one", &before), ("of another", &other)] {
+        assert!(db.create_sign_in_link(hash, user, MINUTE).await.unwrap());
     }
-    let before = db.user(id).await.unwrap().unwrap();
     db.renew_password_hash(&before, "same password").await.unwrap();
-    assert_eq!(db.user(id).await.unwrap().unwrap().token_version, 0);
+    assert_eq!(db.user(before.id).await.unwrap().unwrap().token_version, 0);
 
-    let changed = db.change_password(id, "another password").await.unwrap().unwrap();
+    let changed = db.change_password(&before, "another password").await.unwrap().unwrap();
     assert_eq!((changed.password_hash.as_str(), changed.token_version), ("another password", 1));
     // A login that began before the change must not write the old password back.
     db.renew_password_hash(&before, "old password").await.unwrap();
-    assert_eq!(db.user(id).await.unwrap().unwrap().password_hash, "another password");
-    assert_eq!(db.user(id).await.unwrap().unwrap().token_version, 1);
+    assert_eq!(db.user(before.id).await.unwrap().unwrap().password_hash, "another password");
+    assert_eq!(db.user(before.id).await.unwrap().unwrap().token_version, 1);
     assert!(db.use_sign_in_link("of one").await.unwrap().is_none());
     assert_eq!(db.use_sign_in_link("of another").await.unwrap().unwrap().token_version, 0);
-    assert!(db.change_password(UserId::generate(), "hash").await.unwrap().is_none());
 }
 
-pub(crate) async fn an_operator_is_made_or_promoted(db: Db) {
-    let made = db.make_operator("ada@example.com").await.unwrap();
-    assert_eq!((made.role, made.password_hash.as_str()), (Role::Operator, ""));
-    let id = user(&db, "owner@example.com").await;
-    for _ in 0..2 {
-        let promoted = db.make_operator("OWNER@example.com").await.unwrap();
-        assert_eq!((promoted.id, promoted.role), (id, Role::Operator));
-        assert_eq!(
-            (promoted.email.as_str(), promoted.password_hash.as_str()),
-            ("owner@example.com", "hash")
-        );
-    }
-    assert_eq!(db.first_operator().await.unwrap().unwrap().id, made.id);
+pub(crate) async fn who_signed_in_before_another_password_changes_makes_and_sees_nothing(db: Db) {
+    let video = queued(&db).await;
+    let before = db.user(video.owner).await.unwrap().unwrap();
+    assert!(db.video_in_session(&before, video.id).await.unwrap().is_some());
+    let now = db.change_password(&before, "another password").await.unwrap().unwrap();
+    assert!(db.create_sign_in_link("of the owner", &now, MINUTE).await.unwrap());
+
+    assert!(db.change_password(&before, "the thief's").await.unwrap().is_none());
+    assert!(!db.create_sign_in_link("of the thief", &before, MINUTE).await.unwrap());
+    assert!(db.use_sign_in_link("of the thief").await.unwrap().is_none());
+    assert!(db.video_in_session(&before, video.id).await.unwrap().is_none());
+
+    let stored = db.user(before.id).await.unwrap().unwrap();
+    assert_eq!((stored.password_hash.as_str(), stored.token_version), ("another password", 1));
+    assert!(db.use_sign_in_link("of the owner").await.unwrap().is_some());
+    assert_eq!(db.video_in_session(&now, video.id).await.unwrap().unwrap().id, video.id);
+    let other = account(&db, "other@example.com").await;
+    assert!(db.video_in_session(&other, video.id).await.unwrap().is_none());
+}
+
+pub(crate) async fn an_account_is_taken_over_with_everything_that_opened_it(db: Db) {
+    let new = |email: &str, password_hash: &str, role| NewUser {
+        email: email.to_owned(),
+        password_hash: password_hash.to_owned(),
+        role,
+    };
+    let made = db.take_over(&new("ada@example.com", "of ada", Role::User)).await.unwrap();
+    assert_eq!((made.role, made.password_hash.as_str()), (Role::User, "of ada"));
+
+    let squatter = account(&db, "owner@example.com").await;
+    assert!(db.create_sign_in_link("of the squatter", &squatter, MINUTE).await.unwrap());
+    let owner = new("OWNER@example.com", "of the owner", Role::Operator);
+    let owner = db.take_over(&owner).await.unwrap();
+    assert_eq!((owner.id, owner.role), (squatter.id, Role::Operator));
+    assert_eq!((owner.password_hash.as_str(), owner.token_version), ("of the owner", 1));
+    assert!(db.use_sign_in_link("of the squatter").await.unwrap().is_none());
+    assert!(db.change_password(&squatter, "back again").await.unwrap().is_none());
+    db.renew_password_hash(&squatter, "back again").await.unwrap();
+    let stored = db.user(owner.id).await.unwrap().unwrap();
+    assert_eq!(stored.password_hash, "of the owner");
+    assert_eq!(db.first_operator().await.unwrap().unwrap().id, owner.id);
+    assert_eq!(db.user(made.id).await.unwrap().unwrap().token_version, 0);
 }

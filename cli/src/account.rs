@@ -3,8 +3,8 @@ use std::{
     process::ExitCode,
 };
 
-use reelfleet_api::{AccountError, SIGN_IN_LINK_LIVES, make_operator, sign_in_link};
-use reelfleet_db::database_url;
+use reelfleet_api::{AccountError, SIGN_IN_LINK_LIVES, make_account, sign_in_link};
+use reelfleet_db::{Db, Role, User, database_url};
 use reelfleet_runtime::{Vars, start_telemetry};
 use secrecy::SecretString;
 
@@ -17,12 +17,20 @@ use crate::{
 /// No password is longer, and whatever standard input is, no more of it is read.
 const LONGEST_LINE: u64 = 1024;
 
-/// Options of `reelfleet operator`.
+/// Said wherever an account is not what it would be as a new one.
+const TAKES_OVER: &str = "--password-stdin takes it over: it gets the role and the password, \
+                          and what opened it so far does so no more.";
+
+/// Options of `reelfleet account`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct OperatorArgs {
-    /// E-mail address of the account, which is made if it is not there
+pub(crate) struct AccountArgs {
+    /// E-mail address of the account
     email: String,
-    /// Set the password in the first line of standard input, and print no link
+    /// Make it an operator's; without, it is a user's
+    #[arg(long)]
+    operator: bool,
+    /// Set the password in the first line of standard input, and print no link. An account that
+    /// is there is taken over: it gets the role, and its password, sessions and links so far end
     #[arg(long)]
     password_stdin: bool,
 }
@@ -31,33 +39,33 @@ impl From<AccountError> for Failure {
     fn from(error: AccountError) -> Self {
         match error {
             AccountError::Refused(why) => Self::arguments(why),
+            AccountError::OtherRole(_) => Self::arguments(format!("{error}. {TAKES_OVER}")),
             AccountError::Db(error) => error.into(),
             AccountError::Hashing => Self::software(chain(&error)),
         }
     }
 }
 
-/// `reelfleet operator`: works on the database, as there is no operator yet whom the API would obey.
-pub(crate) async fn run(args: OperatorArgs) -> Result<ExitCode, Failure> {
+/// `reelfleet account`: works on the database, as there may be nobody yet whom the API would obey.
+pub(crate) async fn run(args: AccountArgs) -> Result<ExitCode, Failure> {
     let mut vars = Vars::process();
     start_telemetry(&mut vars);
     let url = database_url(&mut vars);
     let fleet = vars.text(&URL);
     vars.finish()?;
     let password = if args.password_stdin { Some(read_password()?) } else { None };
+    let role = if args.operator { Role::Operator } else { Role::User };
     let db = open_records(&url).await?;
-    let was_there = db.user_by_email(args.email.trim()).await?;
-    let user = make_operator(&db, &args.email, password).await?;
-    tell(&format!("{} is an operator.", user.email));
+    let user = make_account(&db, &args.email, role, password).await?;
+    tell(&format!("The account {} has the role {}.", user.email, user.role.as_str()));
     if args.password_stdin {
         return Ok(ExitCode::SUCCESS);
     }
     // Whoever signed up under the address may not be who was meant.
-    if was_there.is_some_and(|user| !user.password_hash.is_empty()) {
-        tell("The account was there before: whoever knows its password is an operator now.");
+    if !user.password_hash.is_empty() {
+        tell(&format!("It was there before, with a password that goes on. {TAKES_OVER}"));
     }
-    let (token, hash) = sign_in_link();
-    db.create_sign_in_link(&hash, user.id, SIGN_IN_LINK_LIVES).await?;
+    let token = new_link(&db, &user).await?;
     let base = fleet.as_deref().unwrap_or_default().trim_end_matches('/');
     // The link alone is the result, as with `reelfleet sign-in`.
     writeln!(io::stdout(), "{base}/sign-in/{token}").map_err(Failure::software)?;
@@ -67,6 +75,16 @@ pub(crate) async fn run(args: OperatorArgs) -> Result<ExitCode, Failure> {
         "This link signs in once, within an hour."
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Records a new link for an account that was just looked up, and returns the token in it.
+pub(crate) async fn new_link(db: &Db, user: &User) -> Result<String, Failure> {
+    let (token, hash) = sign_in_link();
+    if db.create_sign_in_link(&hash, user, SIGN_IN_LINK_LIVES).await? {
+        return Ok(token);
+    }
+    let email = &user.email;
+    Err(Failure::unavailable(format!("the password of {email} was just set elsewhere: try again")))
 }
 
 fn read_password() -> Result<SecretString, Failure> {
