@@ -2,9 +2,8 @@
 //!
 //! ```text
 //! file ─▶ probe ─▶ gate ─▶ plan ─▶ run ─▶ verify ─▶ Output
-//!        header    pure    pure   ffmpeg  in-process
-//!        or ffprobe               sandbox
-//!        (sandbox)
+//!        ffprobe   pure    pure   ffmpeg  in-process
+//!        └── sandbox ──┘          sandbox
 //! ```
 //!
 //! Every child process of the project starts in this crate, in one place, in a
@@ -36,7 +35,6 @@
 //! # Ok(()) }
 //! ```
 
-mod boxes;
 mod child;
 mod classify;
 mod error;
@@ -57,7 +55,7 @@ pub use job_dir::JobDir;
 pub use limits::Limits;
 pub use output::{FileKind, Output, OutputFile};
 pub use plan::{Expected, Plan, Rung, Size, Strategy, plan, plan_encode};
-pub use probe::{Audio, Hdr, Rate, RawProbe, Source, Video, ask_ffprobe, from_header, gate, probe};
+pub use probe::{Audio, Hdr, Rate, RawProbe, Source, Video, gate, probe};
 pub use profile::{Profile, ProfileError, Profiles};
 pub use reason::{Code, Reason};
 pub use run::{Progress, RunReport, run};

@@ -1,8 +1,7 @@
-//! Finds out what the input claims to be: from a plain header, or from ffprobe in the sandbox.
+//! Asks ffprobe, in the sandbox, what the input claims to be.
 
 mod choose;
 mod gate;
-mod header;
 mod raw;
 mod source;
 
@@ -44,33 +43,6 @@ pub async fn probe(
     if bytes == 0 {
         return Err(Code::Empty.into());
     }
-    let header = tokio::select! {
-        header = from_header(dir, limits) => header,
-        () = stop.cancelled() => return Err(Error::Stopped),
-    };
-    match header {
-        Some(source) => Ok(source),
-        None => ask_ffprobe(tools, dir, limits, stop).await,
-    }
-}
-
-/// What the input's own header says, when it is plain and passes the gate.
-#[doc(hidden)]
-pub async fn from_header(dir: &JobDir, limits: &Limits) -> Option<Source> {
-    let input = dir.input();
-    // A parser's panic is a question like any other: ffprobe is asked.
-    let raw = tokio::task::spawn_blocking(move || header::read(&input)).await.ok().flatten()?;
-    gate(&raw, limits).ok()
-}
-
-/// Asks ffprobe. Public, as [`from_header`] is, for the tests that compare the two.
-#[doc(hidden)]
-pub async fn ask_ffprobe(
-    tools: &Tools,
-    dir: &JobDir,
-    limits: &Limits,
-    stop: &CancellationToken,
-) -> Result<Source, Error> {
     let bound = Bound::new(dir, limits.memory, 0, limits.probe_cpu).without_grace();
     let task = Task {
         command: tools.ffprobe(&args(limits), &bound),

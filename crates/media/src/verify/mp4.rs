@@ -1,15 +1,19 @@
 //! Reads the boxes of our own MP4 files: header boxes only, never the media.
 
+use std::fs::File;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use mp4_atom::{Codec, FourCC, Moof, Moov, StszSamples, Trak};
+use mp4_atom::{Codec, FourCC, Header, Moof, Moov, ReadFrom, StszSamples, Trak};
 
 use super::defect::Defect;
 use crate::Size;
-use crate::boxes::{body, boxes, decode};
 
 /// A movie box beyond this is not read. A million frames take about 20 MB.
 const MOST_MOOV: u64 = 96 << 20;
+
+/// Most boxes looked at in one file.
+const MOST_BOXES: usize = 100_000;
 
 /// What a file's movie box says.
 #[derive(Debug, Default)]
@@ -45,10 +49,10 @@ impl Movie {
         let mut moov = None;
         let mut seen_media = false;
         let mut fast = false;
-        boxes(path, |kind, _, reader| {
+        boxes(path, |kind, body| {
             if kind == FourCC::new(b"moov") {
                 fast = !seen_media;
-                moov = Some(decode::<Moov>(&body(reader, MOST_MOOV)?)?);
+                moov = Some(decode::<Moov>(body, MOST_MOOV)?);
             }
             seen_media |= kind == FourCC::new(b"mdat");
             Ok(())
@@ -135,9 +139,9 @@ impl From<&Trak> for Track {
 pub(super) fn check_segment(path: &Path) -> Checked<()> {
     let mut samples = 0_usize;
     let mut media = false;
-    boxes(path, |kind, _, reader| {
+    boxes(path, |kind, body| {
         if kind == FourCC::new(b"moof") {
-            let moof = decode::<Moof>(&body(reader, MOST_MOOV)?)?;
+            let moof = decode::<Moof>(body, MOST_MOOV)?;
             samples += moof
                 .traf
                 .iter()
@@ -152,6 +156,37 @@ pub(super) fn check_segment(path: &Path) -> Checked<()> {
         return Err("a segment without media".into());
     }
     Ok(())
+}
+
+/// Calls `each` with every top-level box: its kind and a reader of its body.
+fn boxes(path: &Path, mut each: impl FnMut(FourCC, &mut dyn Read) -> Checked<()>) -> Checked<()> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut reader = BufReader::new(file);
+    for _ in 0..MOST_BOXES {
+        let Some(header) = Option::<Header>::read_from(&mut reader)? else {
+            return Ok(());
+        };
+        let at = reader.stream_position()?;
+        let size = header.size.map_or(length - at.min(length), |size| size as u64);
+        if size > length.saturating_sub(at) {
+            return Err("a box reaches beyond the end".into());
+        }
+        each(header.kind, &mut (&mut reader).take(size))?;
+        reader.seek(SeekFrom::Start(at + size))?;
+    }
+    Err("too many boxes".into())
+}
+
+/// The body of one box, up to a bound.
+fn decode<T: mp4_atom::Atom>(body: &mut dyn Read, most: u64) -> Checked<T> {
+    let mut bytes = Vec::new();
+    body.take(most).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == most {
+        return Err("a box is too large".into());
+    }
+    let mut rest = bytes.as_slice();
+    Ok(T::decode_body(&mut rest)?)
 }
 
 #[cfg(test)]
