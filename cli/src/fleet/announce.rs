@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use reelfleet_api::{ApiConfig, issue_token};
-use reelfleet_db::{Db, User};
+use reelfleet_db::{Db, Role, User};
 use reelfleet_runtime::{Clock, Shutdown};
 
 use super::home::Home;
@@ -53,10 +53,15 @@ impl Announcement {
     }
 
     async fn renew(&mut self, db: &Db) -> Result<(), Failure> {
-        let operator = db.user(self.operator.id).await?;
-        let operator =
-            operator.ok_or_else(|| Failure::unavailable("the operator's account is gone"))?;
-        if operator.token_version == self.operator.token_version {
+        let account = db.user(self.operator.id).await?;
+        let operator = match account.filter(|account| account.role == Role::Operator) {
+            Some(operator) => Some(operator),
+            // Gone, or a user's by now: the commands are for any operator.
+            None => db.first_operator().await?,
+        };
+        let operator = operator.ok_or_else(|| Failure::unavailable("there is no operator"))?;
+        let current = (operator.id, operator.token_version);
+        if current == (self.operator.id, self.operator.token_version) {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.operator, operator);
@@ -71,7 +76,7 @@ impl Announcement {
 
 #[cfg(test)]
 mod tests {
-    use reelfleet_db::{NewUser, Role};
+    use reelfleet_db::NewUser;
 
     use super::*;
 
@@ -114,5 +119,15 @@ mod tests {
             );
         }
         assert_ne!(file(), second);
+
+        // Somebody makes a user of the operator: first there is none, then another one.
+        let demoted =
+            NewUser { email: "a@b".into(), password_hash: "hash".into(), role: Role::User };
+        db.take_over(&demoted).await.unwrap();
+        assert!(kept.look(&db).await.is_some(), "a user's token is no operator's");
+        let other = NewUser { email: "c@d".into(), role: Role::Operator, ..demoted };
+        let other = db.create_user(&other).await.unwrap();
+        assert!(kept.look(&db).await.is_none());
+        assert_eq!(kept.operator.id, other.id);
     }
 }
