@@ -31,8 +31,8 @@ fn main() -> Result<()> {
     let fleet = Ours::start(2, 1);
     let mut cases = Vec::new();
     for (name, clip, plan) in [
-        ("4-s clips", &short, (16, 7)),
-        ("30-s clips", &long, (4, 5)),
+        ("4-s clips", &short, (16, 5)),
+        ("30-s clips", &long, (4, 3)),
         ("30-s conforming (copied)", &conforming, (8, 5)),
     ] {
         cases.push(ratio(folder.path(), &fleet, name, clip, plan)?);
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
 
     let shapes = [("2 workers × 1 thread", 2, 1), ("1 worker × 2 threads", 1, 2)];
     let mut per_hour = shapes.map(|(name, ..)| Measured::new(name));
-    for _ in 0..3 {
+    for _ in 0..2 {
         for ((_, workers, threads), measured) in shapes.iter().zip(&mut per_hour) {
             let cost = Ours::start(*workers, *threads).batch(&short, 12)?;
             measured.add(12.0 * 3600.0 / cost.wall);
