@@ -44,6 +44,15 @@ impl Stream {
     }
 }
 
+/// A user's new video and a stream of it, past its first event.
+async fn followed(app: &App) -> (Account, serde_json::Value, Stream) {
+    let ann = app.user("ann").await;
+    let video = app.upload(&ann).await;
+    let mut stream = Stream::open(app, &ann, &video).await;
+    stream.next().await.unwrap();
+    (ann, video, stream)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_follows_a_video_to_its_end() {
     let app = App::start().await;
@@ -91,10 +100,7 @@ async fn a_stream_of_a_finished_video_says_so_and_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_when_its_video_is_deleted() {
     let app = App::start().await;
-    let ann = app.user("ann").await;
-    let video = app.upload(&ann).await;
-    let mut stream = Stream::open(&app, &ann, &video).await;
-    stream.next().await.unwrap();
+    let (ann, video, mut stream) = followed(&app).await;
     let path = format!("/api/videos/{}", video["id"].as_str().unwrap());
     assert_eq!(app.ask("DELETE", &path).signed(&ann).await.status, 204);
     let (name, data) = stream.next().await.unwrap();
@@ -104,10 +110,7 @@ async fn a_stream_ends_when_its_video_is_deleted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_with_the_session_when_another_password_is_set() {
     let app = App::start().await;
-    let ann = app.user("ann").await;
-    let video = app.upload(&ann).await;
-    let mut stream = Stream::open(&app, &ann, &video).await;
-    stream.next().await.unwrap();
+    let (ann, _, mut stream) = followed(&app).await;
     app.db.change_password(&ann.user, "hash").await.unwrap();
     assert_eq!(stream.next().await, None);
 }
@@ -115,10 +118,7 @@ async fn a_stream_ends_with_the_session_when_another_password_is_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_end_at_once_when_the_server_drains() {
     let app = App::start().await;
-    let ann = app.user("ann").await;
-    let video = app.upload(&ann).await;
-    let mut stream = Stream::open(&app, &ann, &video).await;
-    stream.next().await.unwrap();
+    let (_, _, mut stream) = followed(&app).await;
     app.shutdown.start_drain();
     assert_eq!(stream.next().await, None);
     tokio::time::timeout(Duration::from_secs(10), app.server).await.expect("still there").unwrap();

@@ -28,7 +28,11 @@ pub(super) struct Announcement {
 impl Announcement {
     /// Writes it down.
     pub(super) async fn write(&self) -> Result<(), Failure> {
-        let token = issue_token(&self.config, &self.operator, &Clock::system(), TOKEN_LIVES);
+        self.write_for(&self.operator).await
+    }
+
+    async fn write_for(&self, operator: &User) -> Result<(), Failure> {
+        let token = issue_token(&self.config, operator, &Clock::system(), TOKEN_LIVES);
         let (home, url) = (Arc::clone(&self.home), self.url.clone());
         tokio::task::spawn_blocking(move || home.announce(&url, &token.into()))
             .await
@@ -64,13 +68,9 @@ impl Announcement {
         if current == (self.operator.id, self.operator.token_version) {
             return Ok(());
         }
-        let before = std::mem::replace(&mut self.operator, operator);
-        let written = self.write().await;
-        if written.is_err() {
-            // So that the next look tries again.
-            self.operator = before;
-        }
-        written
+        self.write_for(&operator).await?;
+        self.operator = operator;
+        Ok(())
     }
 }
 
