@@ -7,7 +7,7 @@ DATA ?= ./data
 # The whole-system tests, quick ones first.
 E2E = architecture up uploads media attacks chaos
 
-.PHONY: help up test lint docs e2e test-media chaos bench deps-run deps-test
+.PHONY: help up test lint docs e2e test-media chaos bench ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -40,9 +40,12 @@ chaos: deps-test ## 100 kill -9 of workers, kills of everything, freezes, full d
 	$(CARGO) build --release -p reelfleet
 	$(CARGO) test --release -p reelfleet-e2e --test chaos -- --ignored --nocapture --test-threads=1
 
-bench: deps-run ## What the fleet costs next to bare ffmpeg.
+bench: deps-run ffmpeg ## What the fleet costs next to bare ffmpeg: Debian's, and a small one.
 	$(CARGO) build --release -p reelfleet
-	$(CARGO) run --release -p reelfleet-e2e --bin bench
+	$(CARGO) run --release -p reelfleet-e2e --bin bench -- $(CURDIR)/.tools/ffmpeg/ffmpeg
+
+ffmpeg: ## Build a small ffmpeg that starts at once, into .tools/ffmpeg (some minutes).
+	./tools/ffmpeg .tools/ffmpeg
 
 deps-run: ## ffmpeg and bubblewrap, if they are missing.
 	./tools/install ffmpeg:ffmpeg bwrap:bubblewrap prlimit:util-linux

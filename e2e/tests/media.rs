@@ -356,7 +356,12 @@ impl Report {
         let mut text = String::from("# Every file of the corpus through every profile\n\n");
         let _ =
             writeln!(text, "Written by `make test-media`: {}, {}.\n", self.ended, clips::machine());
-        let _ = writeln!(text, "{} files, faults: {}.\n", self.rows.len(), self.faults.len());
+        let _ = writeln!(
+            text,
+            "{} pairs of a file and a profile, faults: {}.\n",
+            self.rows.len(),
+            self.faults.len()
+        );
         text.extend(self.faults.iter().map(|fault| format!("- {fault}\n")));
         text.push_str("\n| profile | ended | files |\n| --- | --- | --- |\n");
         for ((profile, word), count) in &self.counts {

@@ -25,37 +25,54 @@ pub(crate) fn words(clip: &Path) -> Result<Vec<String>> {
     Ok(String::from_utf8(output.stdout)?.lines().map(ToOwned::to_owned).collect())
 }
 
-/// Runs the words over `count` copies of the clip with `xargs -P 2`.
-pub(crate) fn batch(folder: &Path, clip: &Path, words: &[String], count: usize) -> Result<Cost> {
-    let root = folder.join("bare");
-    let mut list = String::new();
-    for index in 0..count {
-        let dir = root.join(index.to_string());
-        fs::create_dir_all(dir.join("out"))?;
-        fs::hard_link(clip, dir.join("in"))
-            .or_else(|_| fs::copy(clip, dir.join("in")).map(drop))?;
-        list.push_str(&format!("{}\n", dir.display()));
+/// One ffmpeg and its words.
+pub(crate) struct Bare<'a> {
+    pub(crate) ffmpeg: &'a str,
+    pub(crate) words: Vec<String>,
+}
+
+impl Bare<'_> {
+    /// Runs it over `count` copies of the clip with `xargs -P 2`.
+    pub(crate) fn batch(&self, folder: &Path, clip: &Path, count: usize) -> Result<Cost> {
+        let root = folder.join("bare");
+        let mut list = String::new();
+        for index in 0..count {
+            let dir = root.join(index.to_string());
+            fs::create_dir_all(dir.join("out"))?;
+            fs::hard_link(clip, dir.join("in"))
+                .or_else(|_| fs::copy(clip, dir.join("in")).map(drop))?;
+            list.push_str(&format!("{}\n", dir.display()));
+        }
+        let script = root.join("one.sh");
+        let quoted: Vec<_> = self
+            .words
+            .iter()
+            // A word of the filter holds quotes itself.
+            .map(
+                |word| {
+                    if word.contains('\'') { format!("\"{word}\"") } else { format!("'{word}'") }
+                },
+            )
+            .collect();
+        let quoted = quoted.join(" ");
+        fs::write(&script, format!("cd \"$1\" && exec {} {quoted} 2>log\n", self.ffmpeg))?;
+        let dirs = root.join("dirs");
+        fs::write(&dirs, list)?;
+        let before = processor_seconds()?;
+        let began = Instant::now();
+        let status = command("xargs")
+            .args(["-P", "2", "-n", "1", "-a"])
+            .arg(&dirs)
+            .args(["sh"])
+            .arg(&script)
+            .status()?;
+        let wall = began.elapsed().as_secs_f64();
+        let processor = processor_seconds()? - before;
+        fs::remove_dir_all(&root)?;
+        if status.success() {
+            Ok(Cost { wall, processor })
+        } else {
+            Err("bare ffmpeg failed".into())
+        }
     }
-    let script = root.join("one.sh");
-    let quoted: Vec<_> = words
-        .iter()
-        // A word of the filter holds quotes itself.
-        .map(|word| if word.contains('\'') { format!("\"{word}\"") } else { format!("'{word}'") })
-        .collect();
-    let quoted = quoted.join(" ");
-    fs::write(&script, format!("cd \"$1\" && exec ffmpeg {quoted} 2>log\n"))?;
-    let dirs = root.join("dirs");
-    fs::write(&dirs, list)?;
-    let before = processor_seconds()?;
-    let began = Instant::now();
-    let status = command("xargs")
-        .args(["-P", "2", "-n", "1", "-a"])
-        .arg(&dirs)
-        .args(["sh"])
-        .arg(&script)
-        .status()?;
-    let wall = began.elapsed().as_secs_f64();
-    let processor = processor_seconds()? - before;
-    fs::remove_dir_all(&root)?;
-    if status.success() { Ok(Cost { wall, processor }) } else { Err("bare ffmpeg failed".into()) }
 }

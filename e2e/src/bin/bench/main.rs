@@ -7,6 +7,7 @@
 //! ```
 //!
 //! Only ratios of one run mean anything: machines are shared and speeds wander.
+//! Measured with the ffmpeg on the path, and with the small one that is named, if any.
 
 mod bare;
 mod measured;
@@ -14,6 +15,7 @@ mod ours;
 
 use std::{error::Error, fs, io::Write, path::Path};
 
+use bare::Bare;
 use measured::{Case, Measured};
 use ours::Ours;
 use reelfleet_e2e::clips;
@@ -28,22 +30,25 @@ fn main() -> Result<()> {
         "-f lavfi -i testsrc2=s=1280x720:r=30 -f lavfi -i sine -t 30 -c:v libx264 -pix_fmt yuv420p -c:a aac",
     );
     let (short, long) = (source(folder.path(), 4), source(folder.path(), 30));
-    let fleet = Ours::start(2, 1);
     let mut cases = Vec::new();
-    for (name, clip, plan) in [
-        ("4-s clips", &short, (16, 5)),
-        ("30-s clips", &long, (4, 3)),
-        ("30-s conforming (copied)", &conforming, (8, 5)),
-    ] {
-        cases.push(ratio(folder.path(), &fleet, name, clip, plan)?);
+    let small = std::env::args().nth(1);
+    for ffmpeg in [Some("ffmpeg"), small.as_deref()].into_iter().flatten() {
+        let fleet = Ours::start(2, 1, ffmpeg);
+        for (name, clip, plan) in [
+            ("4-s clips", &short, (16, 5)),
+            ("30-s clips", &long, (4, 5)),
+            ("30-s conforming (copied)", &conforming, (8, 3)),
+        ] {
+            let bare = Bare { ffmpeg, words: bare::words(clip)? };
+            cases.push(ratio(folder.path(), &fleet, &bare, name, clip, plan)?);
+        }
     }
-    drop(fleet);
 
     let shapes = [("2 workers × 1 thread", 2, 1), ("1 worker × 2 threads", 1, 2)];
     let mut per_hour = shapes.map(|(name, ..)| Measured::new(name));
     for _ in 0..2 {
         for ((_, workers, threads), measured) in shapes.iter().zip(&mut per_hour) {
-            let cost = Ours::start(*workers, *threads).batch(&short, 12)?;
+            let cost = Ours::start(*workers, *threads, "ffmpeg").batch(&short, 12)?;
             measured.add(12.0 * 3600.0 / cost.wall);
         }
     }
@@ -83,21 +88,21 @@ fn source(folder: &Path, seconds: u32) -> std::path::PathBuf {
 fn ratio(
     folder: &Path,
     ours: &Ours,
+    bare: &Bare<'_>,
     name: &str,
     clip: &Path,
     plan: (usize, usize),
 ) -> Result<Case> {
     let (count, rounds) = plan;
-    let words = bare::words(clip)?;
-    let mut case = Case::new(name, count);
+    let mut case = Case::new(name, bare.ffmpeg, count);
     for round in 0..rounds {
         // The order turns each round, so that a drift of the machine hits both alike.
         if round % 2 == 0 {
-            let bare = bare::batch(folder, clip, &words, count)?;
+            let bare = bare.batch(folder, clip, count)?;
             case.add(bare, ours.batch(clip, count)?);
         } else {
             let ours = ours.batch(clip, count)?;
-            case.add(bare::batch(folder, clip, &words, count)?, ours);
+            case.add(bare.batch(folder, clip, count)?, ours);
         }
     }
     say(&case.line())?;

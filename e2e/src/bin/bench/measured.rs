@@ -59,6 +59,7 @@ impl Measured {
 #[derive(Debug)]
 pub(crate) struct Case {
     name: String,
+    ffmpeg: String,
     count: usize,
     bare: Measured,
     ours: Measured,
@@ -67,9 +68,11 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn new(name: &str, count: usize) -> Self {
+    pub(crate) fn new(name: &str, ffmpeg: &str, count: usize) -> Self {
         Self {
             name: name.to_owned(),
+            // Its folder is this machine's business.
+            ffmpeg: if ffmpeg.contains('/') { "small" } else { "installed" }.to_owned(),
             count,
             bare: Measured::new("bare_s"),
             ours: Measured::new("fleet_s"),
@@ -87,8 +90,9 @@ impl Case {
 
     pub(crate) fn line(&self) -> String {
         format!(
-            "{} × {}: bare {:.2} s, fleet {:.2} s, ratio {:.3} (median of {} rounds, {:.3} to {:.3}); \
+            "{} ffmpeg, {} × {}: bare {:.2} s, fleet {:.2} s, ratio {:.3} (median of {} rounds, {:.3} to {:.3}); \
              of processor time {:.3} ({:.3} to {:.3})",
+            self.ffmpeg,
             self.count,
             self.name,
             self.bare.median(),
@@ -106,6 +110,7 @@ impl Case {
     fn json(&self) -> Value {
         json!({
             "name": self.name,
+            "ffmpeg": self.ffmpeg,
             "clips": self.count,
             "bare": self.bare.json(),
             "fleet": self.ours.json(),

@@ -30,12 +30,17 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    /// Starts so many workers, each with so many threads a transcode.
-    pub(crate) fn start(workers: u32, threads: u32) -> Ours {
+    /// Starts so many workers of an ffmpeg, each with so many threads a transcode.
+    pub(crate) fn start(workers: u32, threads: u32, ffmpeg: &str) -> Ours {
         let number = workers.to_string();
         let fleet = Fleet::start(
             &["--min", &number, "--max", &number],
-            &[("FFMPEG_THREADS", &threads.to_string()), ("REELFLEET_LOG", "warn")],
+            &[
+                ("FFMPEG_THREADS", &threads.to_string()),
+                ("REELFLEET_LOG", "warn"),
+                // A bare name is looked for on the path, as the fleet does when none is set.
+                ("FFMPEG", if ffmpeg.contains('/') { ffmpeg } else { "" }),
+            ],
         );
         wait_for("the workers", std::time::Duration::from_secs(60), || {
             let seen = fleet.client().call("GET", "/api/admin/workers").ok()?.json;
