@@ -32,15 +32,16 @@ fn main() -> Result<()> {
     let (short, long) = (source(folder.path(), 4), source(folder.path(), 30));
     let mut cases = Vec::new();
     let small = std::env::args().nth(1);
-    for ffmpeg in [Some("ffmpeg"), small.as_deref()].into_iter().flatten() {
+    for (ffmpeg, rounds) in [(Some("ffmpeg"), 3), (small.as_deref(), 5)] {
+        let Some(ffmpeg) = ffmpeg else { continue };
         let fleet = Ours::start(2, 1, ffmpeg);
-        for (name, clip, plan) in [
-            ("4-s clips", &short, (16, 5)),
-            ("30-s clips", &long, (4, 5)),
-            ("30-s conforming (copied)", &conforming, (8, 3)),
+        for (name, clip, count) in [
+            ("4-s clips", &short, 16),
+            ("30-s clips", &long, 4),
+            ("30-s conforming (copied)", &conforming, 8),
         ] {
             let bare = Bare { ffmpeg, words: bare::words(clip)? };
-            cases.push(ratio(folder.path(), &fleet, &bare, name, clip, plan)?);
+            cases.push(ratio(folder.path(), &fleet, &bare, name, clip, (count, rounds))?);
         }
     }
 
