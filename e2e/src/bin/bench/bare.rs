@@ -25,10 +25,23 @@ pub(crate) fn words(clip: &Path) -> Result<Vec<String>> {
     Ok(String::from_utf8(output.stdout)?.lines().map(ToOwned::to_owned).collect())
 }
 
+/// Which ffmpeg.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Build<'a> {
+    /// What results call it: its folder is this machine's business.
+    pub(crate) name: &'static str,
+    /// Where it is; looked for as the fleet does when none is set.
+    pub(crate) path: Option<&'a str>,
+}
+
+impl Build<'_> {
+    pub(crate) const INSTALLED: Self = Self { name: "installed", path: None };
+}
+
 /// One ffmpeg and its words.
 pub(crate) struct Bare<'a> {
-    pub(crate) ffmpeg: &'a str,
-    pub(crate) words: Vec<String>,
+    pub(crate) build: Build<'a>,
+    pub(crate) words: &'a [String],
 }
 
 impl Bare<'_> {
@@ -55,7 +68,10 @@ impl Bare<'_> {
             )
             .collect();
         let quoted = quoted.join(" ");
-        fs::write(&script, format!("cd \"$1\" && exec {} {quoted} 2>log\n", self.ffmpeg))?;
+        fs::write(
+            &script,
+            format!("cd \"$1\" && exec {} {quoted} 2>log\n", self.build.path.unwrap_or("ffmpeg")),
+        )?;
         let dirs = root.join("dirs");
         fs::write(&dirs, list)?;
         let before = processor_seconds()?;

@@ -15,7 +15,7 @@ mod ours;
 
 use std::{error::Error, fs, io::Write, path::Path};
 
-use bare::Bare;
+use bare::{Bare, Build};
 use measured::{Case, Measured};
 use ours::Ours;
 use reelfleet_e2e::clips;
@@ -30,18 +30,19 @@ fn main() -> Result<()> {
         "-f lavfi -i testsrc2=s=1280x720:r=30 -f lavfi -i sine -t 30 -c:v libx264 -pix_fmt yuv420p -c:a aac",
     );
     let (short, long) = (source(folder.path(), 4), source(folder.path(), 30));
+    let clips = [
+        ("4-s clips", &short, 16, bare::words(&short)?),
+        ("30-s clips", &long, 4, bare::words(&long)?),
+        ("30-s conforming (copied)", &conforming, 8, bare::words(&conforming)?),
+    ];
     let mut cases = Vec::new();
     let small = std::env::args().nth(1);
-    for (ffmpeg, rounds) in [(Some("ffmpeg"), 3), (small.as_deref(), 5)] {
-        let Some(ffmpeg) = ffmpeg else { continue };
-        let fleet = Ours::start(2, 1, ffmpeg);
-        for (name, clip, count) in [
-            ("4-s clips", &short, 16),
-            ("30-s clips", &long, 4),
-            ("30-s conforming (copied)", &conforming, 8),
-        ] {
-            let bare = Bare { ffmpeg, words: bare::words(clip)? };
-            cases.push(ratio(folder.path(), &fleet, &bare, name, clip, (count, rounds))?);
+    let small = small.as_deref().map(|path| (Build { name: "small", path: Some(path) }, 5));
+    for (build, rounds) in [(Build::INSTALLED, 3)].into_iter().chain(small) {
+        let fleet = Ours::start(2, 1, build);
+        for (name, clip, count, words) in &clips {
+            let bare = Bare { build, words };
+            cases.push(ratio(folder.path(), &fleet, &bare, name, clip, (*count, rounds))?);
         }
     }
 
@@ -49,7 +50,7 @@ fn main() -> Result<()> {
     let mut per_hour = shapes.map(|(name, ..)| Measured::new(name));
     for _ in 0..2 {
         for ((_, workers, threads), measured) in shapes.iter().zip(&mut per_hour) {
-            let cost = Ours::start(*workers, *threads, "ffmpeg").batch(&short, 12)?;
+            let cost = Ours::start(*workers, *threads, Build::INSTALLED).batch(&short, 12)?;
             measured.add(12.0 * 3600.0 / cost.wall);
         }
     }
@@ -95,7 +96,7 @@ fn ratio(
     plan: (usize, usize),
 ) -> Result<Case> {
     let (count, rounds) = plan;
-    let mut case = Case::new(name, bare.ffmpeg, count);
+    let mut case = Case::new(name, bare.build.name, count);
     for round in 0..rounds {
         // The order turns each round, so that a drift of the machine hits both alike.
         if round % 2 == 0 {

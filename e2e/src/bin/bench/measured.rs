@@ -71,8 +71,7 @@ impl Case {
     pub(crate) fn new(name: &str, ffmpeg: &str, count: usize) -> Self {
         Self {
             name: name.to_owned(),
-            // Its folder is this machine's business.
-            ffmpeg: if ffmpeg.contains('/') { "small" } else { "installed" }.to_owned(),
+            ffmpeg: ffmpeg.to_owned(),
             count,
             bare: Measured::new("bare_s"),
             ours: Measured::new("fleet_s"),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::{
     Result,
+    bare::Build,
     measured::{Cost, Measured, processor_seconds},
 };
 
@@ -31,15 +32,14 @@ pub(crate) struct Ours {
 
 impl Ours {
     /// Starts so many workers of an ffmpeg, each with so many threads a transcode.
-    pub(crate) fn start(workers: u32, threads: u32, ffmpeg: &str) -> Ours {
+    pub(crate) fn start(workers: u32, threads: u32, build: Build<'_>) -> Ours {
         let number = workers.to_string();
         let fleet = Fleet::start(
             &["--min", &number, "--max", &number],
             &[
                 ("FFMPEG_THREADS", &threads.to_string()),
                 ("REELFLEET_LOG", "warn"),
-                // A bare name is looked for on the path, as the fleet does when none is set.
-                ("FFMPEG", if ffmpeg.contains('/') { ffmpeg } else { "" }),
+                ("FFMPEG", build.path.unwrap_or_default()),
             ],
         );
         wait_for("the workers", std::time::Duration::from_secs(60), || {
