@@ -4,6 +4,9 @@ CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 DATA ?= ./data
 
+# `make ffmpeg` builds one that starts at once; where it was built, `make up` runs it.
+SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
+
 # The whole-system tests, quick ones first.
 E2E = architecture up uploads media attacks chaos
 
@@ -14,6 +17,7 @@ help: ## List the targets.
 
 up: deps-run ## Install what is missing, build, and start the whole fleet here.
 	$(CARGO) build --release -p reelfleet
+	$(if $(SMALL_FFMPEG),FFMPEG=$${FFMPEG:-$(CURDIR)/$(SMALL_FFMPEG)}) \
 	./target/release/reelfleet up --data $(DATA) --listen $(LISTEN)
 
 test: deps-test lint docs ## Install what the tests need, and run them all.
