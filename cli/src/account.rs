@@ -4,7 +4,7 @@ use std::{
 };
 
 use reelfleet_api::{AccountError, SIGN_IN_LINK_LIVES, make_account, sign_in_link};
-use reelfleet_db::{Db, Role, User, database_url};
+use reelfleet_db::{DatabaseConfig, Db, Role, User};
 use reelfleet_runtime::{Vars, start_telemetry};
 use secrecy::SecretString;
 
@@ -50,12 +50,12 @@ impl From<AccountError> for Failure {
 pub(crate) async fn run(args: AccountArgs) -> Result<ExitCode, Failure> {
     let mut vars = Vars::process();
     start_telemetry(&mut vars);
-    let url = database_url(&mut vars);
+    let config = DatabaseConfig::from_vars(&mut vars);
     let fleet = vars.text(&URL);
     vars.finish()?;
     let password = if args.password_stdin { Some(read_password()?) } else { None };
     let role = if args.operator { Role::Operator } else { Role::User };
-    let db = open_records(&url).await?;
+    let db = open_records(&config).await?;
     let user = make_account(&db, &args.email, role, password).await?;
     tell(&format!("The account {} has the role {}.", user.email, user.role.as_str()));
     if args.password_stdin {

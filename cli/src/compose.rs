@@ -1,7 +1,7 @@
 //! Puts the parts together as the environment says.
 
 use reelfleet_api::{ApiConfig, ProfileInfo};
-use reelfleet_db::Db;
+use reelfleet_db::{DatabaseConfig, Db};
 use reelfleet_media::{Profiles, Tools};
 use reelfleet_queue::{Queue, QueueType};
 use reelfleet_runtime::{Var, Vars};
@@ -26,7 +26,7 @@ pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
 /// Where records, messages and blobs are.
 #[derive(Debug)]
 pub(crate) struct PartsConfig {
-    database_url: String,
+    database: DatabaseConfig,
     queue: QueueType,
     storage: StorageConfig,
 }
@@ -34,7 +34,7 @@ pub(crate) struct PartsConfig {
 impl PartsConfig {
     pub(crate) fn from_vars(vars: &mut Vars) -> Self {
         Self {
-            database_url: reelfleet_db::database_url(vars),
+            database: DatabaseConfig::from_vars(vars),
             queue: reelfleet_queue::queue_type(vars),
             storage: StorageConfig::from_vars(vars),
         }
@@ -52,12 +52,12 @@ pub(crate) struct Parts {
 impl Parts {
     /// Opens what the configuration names. The schema must be this version's.
     pub(crate) async fn open(config: &PartsConfig) -> Result<Self, Failure> {
-        Self::with(open_records(&config.database_url).await?, config).await
+        Self::with(open_records(&config.database).await?, config).await
     }
 
     /// Opens what the configuration names, and brings the schema up to this version.
     pub(crate) async fn open_and_migrate(config: &PartsConfig) -> Result<Self, Failure> {
-        let db = Db::open(&config.database_url).await?;
+        let db = Db::connect(&config.database).await?;
         db.migrate().await?;
         check_schema(&db).await?;
         Self::with(db, config).await
@@ -71,8 +71,8 @@ impl Parts {
 }
 
 /// Opens the records. The schema must be this version's.
-pub(crate) async fn open_records(url: &str) -> Result<Db, Failure> {
-    let db = Db::open(url).await?;
+pub(crate) async fn open_records(config: &DatabaseConfig) -> Result<Db, Failure> {
+    let db = Db::connect(config).await?;
     check_schema(&db).await?;
     Ok(db)
 }

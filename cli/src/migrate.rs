@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use reelfleet_db::{Db, database_url};
+use reelfleet_db::{DatabaseConfig, Db};
 use reelfleet_runtime::{Vars, start_telemetry};
 
 use crate::exit::Failure;
@@ -9,9 +9,9 @@ use crate::exit::Failure;
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
     let mut vars = Vars::process();
     start_telemetry(&mut vars);
-    let url = database_url(&mut vars);
+    let config = DatabaseConfig::from_vars(&mut vars);
     vars.finish()?;
-    let db = Db::open(&url).await?;
+    let db = Db::connect(&config).await?;
     db.migrate().await?;
     db.check().await?;
     tracing::info!("the database's schema is this version's");

@@ -28,6 +28,22 @@ impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(refusal) if refusal.is_unique_violation() => Self::Taken,
+            // Postgres's codes have five characters, SQLite's at most four digits.
+            sqlx::Error::Database(refusal)
+                if refusal.code().is_some_and(|code| code.len() == 5) =>
+            {
+                match refusal.code().as_deref().unwrap_or_default() {
+                    "53100" => Self::DiskFull,
+                    // Connection lost; resources short; shut down; deadlock; read-only standby; lock.
+                    code if ["08", "53", "57P", "40", "25006", "55P03"]
+                        .iter()
+                        .any(|class| code.starts_with(class)) =>
+                    {
+                        Self::Unavailable(error)
+                    }
+                    _ => Self::Refused(error),
+                }
+            }
             // SQLITE_FULL is 13; SQLite's own words for it are stable too.
             sqlx::Error::Database(refusal)
                 if refusal.code().as_deref() == Some("13")
@@ -44,9 +60,12 @@ impl From<sqlx::Error> for Error {
             {
                 Self::Unavailable(error)
             }
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                Self::Unavailable(error)
-            }
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
             _ => Self::Refused(error),
         }
     }

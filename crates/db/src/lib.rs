@@ -21,7 +21,10 @@
 //! ```
 
 mod config;
+mod decode;
 mod error;
+mod lost;
+mod postgres;
 mod record;
 mod schema;
 mod sqlite;
@@ -31,7 +34,7 @@ use std::time::Duration;
 
 use reelfleet_job::{JobId, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
 
-pub use config::{DATABASE_URL, VARS, database_url};
+pub use config::{DATABASE_URL, DatabaseConfig, VARS};
 pub use error::Error;
 pub use record::*;
 pub use wakeup::Wakeup;
@@ -49,21 +52,30 @@ pub struct Db {
 #[derive(Debug, Clone)]
 enum Backend {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Db {
-    /// Opens the database that `url` names. Makes an SQLite file that is not there yet.
+    /// Opens the database that `url` names, with the defaults of everything else.
+    ///
+    /// # Errors
+    ///
+    /// See [`Db::connect`].
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::connect(&DatabaseConfig::of(url)).await
+    }
+
+    /// Opens a database. Makes an SQLite file that is not there yet.
     ///
     /// # Errors
     ///
     /// A URL of an unknown scheme, or a database that cannot be reached.
-    pub async fn open(url: &str) -> Result<Self> {
-        match url.split_once(':') {
-            Some(("sqlite", path)) => {
-                Ok(Self { backend: Backend::Sqlite(sqlite::Sqlite::open(path).await?) })
-            }
-            _ => Err(Error::Schema("the URL must begin with `sqlite:`".to_owned())),
-        }
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self> {
+        let backend = match config.url().split_once(':') {
+            Some(("sqlite", path)) => Backend::Sqlite(sqlite::Sqlite::open(path).await?),
+            _ => Backend::Postgres(postgres::Postgres::open(config).await?),
+        };
+        Ok(Self { backend })
     }
 }
 
@@ -80,6 +92,7 @@ macro_rules! calls {
                 pub async fn $name(&self, $($arg: $ty),*) -> Result<$ret> {
                     match &self.backend {
                         Backend::Sqlite(backend) => backend.$name($($arg),*).await,
+                        Backend::Postgres(backend) => backend.$name($($arg),*).await,
                     }
                 }
             )*

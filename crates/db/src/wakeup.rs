@@ -1,7 +1,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use notify::{RecursiveMode, Watcher};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::JoinHandle};
 
 /// Wakes a waiter soon after anyone, in this process or another, has changed the database.
 ///
@@ -9,8 +9,24 @@ use tokio::sync::Notify;
 /// all: who waits always gives a bound, and looks again after it.
 pub struct Wakeup {
     changed: Arc<Notify>,
-    /// Stops watching when dropped.
-    _watcher: Option<notify::RecommendedWatcher>,
+    /// Stops what rings when dropped.
+    _source: Source,
+}
+
+enum Source {
+    /// None where the system cannot watch files.
+    File {
+        _watcher: Option<notify::RecommendedWatcher>,
+    },
+    Task(JoinHandle<()>),
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Self::Task(task) = self {
+            task.abort();
+        }
+    }
 }
 
 impl std::fmt::Debug for Wakeup {
@@ -43,7 +59,12 @@ impl Wakeup {
         })
         .inspect_err(|error| tracing::warn!(%error, "changes of the database are polled for: it cannot be watched"))
         .ok();
-        Self { changed, _watcher: watcher }
+        Self { changed, _source: Source::File { _watcher: watcher } }
+    }
+
+    /// Is rung by a task of its own.
+    pub(crate) fn by_task(changed: Arc<Notify>, task: JoinHandle<()>) -> Self {
+        Self { changed, _source: Source::Task(task) }
     }
 
     /// Waits for a change, at most so long.

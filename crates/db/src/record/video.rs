@@ -120,6 +120,19 @@ pub struct Page<T> {
     pub more: bool,
 }
 
+impl<T> Page<T> {
+    /// One row more than asked for was read: whether it is there says whether there are more.
+    pub(crate) fn of<R>(
+        rows: &[R],
+        limit: u32,
+        decode: impl FnMut(&R) -> crate::Result<T>,
+    ) -> crate::Result<Self> {
+        let limit = limit as usize;
+        let records = rows.iter().take(limit).map(decode).collect::<crate::Result<Vec<_>>>()?;
+        Ok(Self { rows: records, more: rows.len() > limit })
+    }
+}
+
 /// What a finished transcode publishes.
 #[derive(Debug, Clone)]
 pub struct Finished {

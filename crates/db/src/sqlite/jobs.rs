@@ -53,7 +53,7 @@ impl Sqlite {
         .bind(i64::from(filter.limit) + 1)
         .fetch_all(&self.read)
         .await?;
-        let page = super::videos::page(&rows, filter.limit, |row| Ok(decode::job(row)))?;
+        let page = Page::of(&rows, filter.limit, |row| Ok(decode::job(row)))?;
         // A row that this version cannot read must not hide the others.
         let readable = page.rows.into_iter().filter_map(|job| {
             job.inspect_err(|error| tracing::warn!(%error, "a job is left out of the list")).ok()

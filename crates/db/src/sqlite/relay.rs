@@ -6,12 +6,7 @@ use reelfleet_job::{JobId, Kind, Lane, RetryPolicy, WorkerId};
 use sqlx::Row;
 
 use super::{Sqlite, decode, millis, now};
-use crate::{Due, Error, Reaped, Result};
-
-/// What a job that outlives its attempts is dead of, in its owner's words.
-const LOST_CODE: &str = "worker_lost";
-const LOST_MESSAGE: &str = "The worker stopped without a word each time it tried this job.";
-const LOST_ONCE: &str = "A worker stopped without a word; the job is tried again.";
+use crate::{Due, Error, Reaped, Result, lost};
 
 /// Queued jobs that nobody has a message for: none was sent (`?` says when an unseen one
 /// counts as lost), or the last one was, before the clock was set back. A message that still
@@ -73,7 +68,7 @@ impl Sqlite {
             .map(|row| {
                 let kind: Kind = decode::word(row, "kind")?;
                 let lane = Lane { kind, priority: decode::word(row, "priority")? };
-                Ok(Due { job: decode::word(row, "id")?, lane })
+                Ok(Due { job: decode::id(row, "id")?, lane })
             })
             .collect()
     }
@@ -129,17 +124,17 @@ impl Sqlite {
     /// Frees jobs one by one, each only if it is still lost: held by `worker`, or past its lease.
     async fn free(
         &self,
-        lost: &[String],
+        ids: &[String],
         worker: Option<WorkerId>,
         policy: &RetryPolicy,
     ) -> Result<Reaped> {
         let mut reaped = Reaped::default();
-        if lost.is_empty() {
+        if ids.is_empty() {
             return Ok(reaped);
         }
         let worker = worker.map(|worker| worker.to_string());
         let mut transaction = self.begin().await?;
-        for job in lost {
+        for job in ids {
             let row = sqlx::query(concat!(
                 "SELECT epoch, attempts, max_attempts, cancel_requested FROM jobs
                   WHERE id = ?1 AND state = 'running'
@@ -152,35 +147,27 @@ impl Sqlite {
             .fetch_optional(&mut *transaction)
             .await?;
             let Some(row) = row else { continue };
-            let attempts: u32 = decode::count(&row, "attempts")?;
-            let most: u32 = decode::count(&row, "max_attempts")?;
-            let (state, wait) = if row.try_get::<bool, _>("cancel_requested")? {
-                reaped.cancelled += 1;
-                ("cancelled", Duration::ZERO)
-            } else if attempts >= most {
-                reaped.dead += 1;
-                ("dead", Duration::ZERO)
-            } else {
-                reaped.freed += 1;
-                // The first loss is most likely the worker's own end, so the job is due at
-                // once; a job that loses one worker after the other waits like any other failure.
-                let wait = if attempts <= 1 { None } else { policy.wait(attempts - 1, 1.0) };
-                (if wait.is_some() { "scheduled" } else { "queued" }, wait.unwrap_or_default())
-            };
-            let closed = matches!(state, "cancelled" | "dead");
+            let verdict = lost::verdict(
+                decode::count(&row, "attempts")?,
+                decode::count(&row, "max_attempts")?,
+                row.try_get("cancel_requested")?,
+                policy,
+            );
+            verdict.count(&mut reaped);
+            let reason = verdict.reason();
             sqlx::query(concat!(
                 "UPDATE jobs SET state = ?2, worker = NULL, lease_until = NULL, message_at = NULL, progress = 0,
                         run_at = iif(?3, run_at, ", now!(), " + ?4),
                         finished_at = iif(?3, ", now!(), ", NULL),
-                        error_code = iif(?2 = 'cancelled', NULL, ?5), error_message = iif(?2 = 'cancelled', NULL, ?6)
+                        error_code = ?5, error_message = ?6
                   WHERE id = ?1"
             ))
             .bind(job)
-            .bind(state)
-            .bind(closed)
-            .bind(millis(wait))
-            .bind(LOST_CODE)
-            .bind(if closed { LOST_MESSAGE } else { LOST_ONCE })
+            .bind(verdict.state.as_str())
+            .bind(verdict.state.is_closed())
+            .bind(millis(verdict.wait))
+            .bind(reason.map(|(code, _)| code))
+            .bind(reason.map(|(_, message)| message))
             .execute(&mut *transaction)
             .await?;
             sqlx::query(concat!(

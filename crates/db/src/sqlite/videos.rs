@@ -1,5 +1,5 @@
 use reelfleet_job::{JobId, Payload, UserId, VideoId};
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, decode, now, users::token_version};
 use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter};
@@ -123,7 +123,7 @@ impl Sqlite {
         .bind(i64::from(filter.limit) + 1)
         .fetch_all(&self.read)
         .await?;
-        page(&rows, filter.limit, decode::video)
+        Page::of(&rows, filter.limit, decode::video)
     }
 
     pub(crate) async fn file(
@@ -143,7 +143,7 @@ impl Sqlite {
         .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(StoredFile {
-            job: decode::word(&row, "job")?,
+            job: decode::id(&row, "job")?,
             epoch: decode::count(&row, "epoch")?,
             file: File {
                 name: row.try_get("name")?,
@@ -208,7 +208,7 @@ impl Sqlite {
         .bind(limit)
         .fetch_all(&self.read)
         .await?;
-        rows.iter().map(|row| Ok((decode::word(row, "id")?, decode::word(row, "job")?))).collect()
+        rows.iter().map(|row| Ok((decode::id(row, "id")?, decode::id(row, "job")?))).collect()
     }
 
     pub(crate) async fn purge_video(&self, id: VideoId) -> Result<()> {
@@ -248,15 +248,4 @@ async fn by_key(
         .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some((decode::video(&row)?, row.try_get("fingerprint")?)))
-}
-
-/// One row more than asked for was read: whether it is there says whether there are more.
-pub(super) fn page<T>(
-    rows: &[SqliteRow],
-    limit: u32,
-    decode: fn(&SqliteRow) -> Result<T>,
-) -> Result<Page<T>> {
-    let limit = limit as usize;
-    let records = rows.iter().take(limit).map(decode).collect::<Result<Vec<_>>>()?;
-    Ok(Page { rows: records, more: rows.len() > limit })
 }

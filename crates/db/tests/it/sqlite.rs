@@ -5,7 +5,7 @@ use std::{
 
 use reelfleet_db::Db;
 
-use crate::suite;
+use crate::suite::{self, conforms};
 
 async fn open(folder: &Path) -> Db {
     let db = Db::open(&format!("sqlite:{}/test.db", folder.display())).await.unwrap();
@@ -13,60 +13,13 @@ async fn open(folder: &Path) -> Db {
     db
 }
 
-/// Runs each named test of the suite on a database of its own.
-macro_rules! conforms {
-    ($($module:ident::$name:ident,)*) => {
-        $(
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $name() {
-                let folder = tempfile::tempdir().unwrap();
-                let db = open(folder.path()).await;
-                suite::$module::$name(db).await;
-            }
-        )*
-
-        #[test]
-        fn every_test_of_the_suite_is_listed() {
-            let listed = [$(stringify!($name)),*].len();
-            let written = suite::SOURCES
-                .iter()
-                .map(|source| source.matches("\npub(crate) async fn ").count())
-                .sum::<usize>();
-            assert_eq!(listed, written);
-        }
-    };
+async fn fresh() -> (tempfile::TempDir, Db) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    (folder, db)
 }
 
-conforms! {
-    claims::a_claim_counts_an_attempt_and_raises_the_epoch,
-    claims::of_many_claims_at_once_one_wins,
-    claims::only_the_current_epoch_has_effects,
-    claims::a_job_handed_back_is_not_charged,
-    claims::a_retry_waits_until_it_is_due,
-    claims::a_lease_that_ran_out_frees_the_job_until_no_attempt_is_left,
-    claims::a_dead_workers_jobs_are_freed_without_waiting_for_the_lease,
-    claims::a_beat_renews_the_lease_and_tells_of_a_cancel,
-    claims::a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled,
-    claims::a_cancelled_job_cannot_be_published,
-    relay::a_due_job_without_a_message_is_taken_once,
-    relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
-    relay::a_second_message_for_a_job_is_the_same_message,
-    relay::a_message_that_waits_in_a_long_queue_is_not_lost,
-    owners::a_repeated_upload_is_one_video,
-    owners::another_owner_sees_nothing,
-    owners::a_deleted_video_is_gone_and_its_blobs_can_be_collected,
-    owners::pages_cover_every_video_once,
-    owners::a_sign_in_link_works_once,
-    owners::an_address_is_taken_whatever_its_case,
-    owners::another_password_voids_tokens_and_links_and_a_renewed_hash_does_not,
-    owners::who_signed_in_before_another_password_changes_makes_and_sees_nothing,
-    owners::an_account_is_taken_over_with_everything_that_opened_it,
-    operators::a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can,
-    operators::a_discarded_job_says_who_discarded_it_and_its_video_fails_no_more,
-    operators::the_backlog_counts_what_is_unfinished,
-    operators::a_jobs_history_tells_what_each_claim_came_to,
-    operators::outputs_are_needed_only_of_the_live_epoch,
-}
+conforms!(fresh);
 
 #[tokio::test]
 async fn a_database_of_another_version_is_refused() {

@@ -1,0 +1,133 @@
+-- Times are milliseconds since 1970-01-01T00:00:00Z, by this database's clock.
+
+-- Stands still within a statement.
+CREATE FUNCTION now_ms() RETURNS BIGINT LANGUAGE SQL STABLE PARALLEL SAFE
+    RETURN (extract(epoch FROM statement_timestamp()) * 1000)::BIGINT;
+
+CREATE TABLE users (
+    id            UUID PRIMARY KEY,
+    email         TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    role          TEXT NOT NULL CHECK (role IN ('user', 'operator')),
+    token_version BIGINT NOT NULL DEFAULT 0, -- raised with each new password; tokens of an older one are void
+    created_at    BIGINT NOT NULL
+);
+
+-- An address is taken whatever the case of its ASCII letters, as in SQLite's NOCASE.
+CREATE UNIQUE INDEX users_email ON users (lower(email COLLATE "C"));
+
+-- Links that sign in once. Only the hash of the token is here.
+CREATE TABLE sign_in_links (
+    token_hash TEXT PRIMARY KEY,
+    user_id    UUID NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_at BIGINT NOT NULL
+);
+
+-- A job's row is written a few times within seconds: room for that in its page,
+-- and a vacuum that does not wait for a fifth of all jobs to be dead versions.
+CREATE TABLE jobs (
+    id               UUID PRIMARY KEY,
+    kind             TEXT NOT NULL,
+    payload          TEXT NOT NULL,
+    priority         TEXT NOT NULL CHECK (priority IN ('high', 'normal', 'low')),
+    state            TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'running', 'done', 'dead', 'cancelled')),
+    owner            UUID NOT NULL REFERENCES users (id),
+    run_at           BIGINT NOT NULL,
+    attempts         BIGINT NOT NULL DEFAULT 0,
+    max_attempts     BIGINT NOT NULL,
+    epoch            BIGINT NOT NULL DEFAULT 0,
+    lease_until      BIGINT,
+    worker           UUID,
+    message_at       BIGINT,              -- when a message was last sent for it; NULL: none in flight
+    cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
+    progress         DOUBLE PRECISION NOT NULL DEFAULT 0,
+    error_code       TEXT,
+    error_message    TEXT,
+    created_at       BIGINT NOT NULL,
+    started_at       BIGINT,
+    finished_at      BIGINT
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
+CREATE INDEX jobs_queued ON jobs (priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_messages ON jobs (message_at) WHERE state = 'queued';
+CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
+CREATE INDEX jobs_closed ON jobs (state, finished_at) WHERE state IN ('done', 'dead', 'cancelled');
+CREATE INDEX jobs_unfinished_of_owner ON jobs (owner) WHERE state IN ('scheduled', 'queued', 'running');
+
+-- What each claim came to: the job's history.
+CREATE TABLE attempts (
+    job           UUID NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    epoch         BIGINT NOT NULL,
+    worker        UUID NOT NULL,
+    started_at    BIGINT NOT NULL,
+    ended_at      BIGINT,
+    outcome       TEXT,                   -- done, retry, dead, cancelled, handed_back, worker_lost
+    error_code    TEXT,
+    error_message TEXT,
+    PRIMARY KEY (job, epoch)
+) WITH (fillfactor = 80);
+
+CREATE TABLE videos (
+    id              UUID PRIMARY KEY,
+    owner           UUID NOT NULL REFERENCES users (id),
+    job             UUID NOT NULL UNIQUE REFERENCES jobs (id),
+    title           TEXT NOT NULL,
+    profile         TEXT NOT NULL,
+    source_bytes    BIGINT NOT NULL,
+    idempotency_key TEXT,
+    fingerprint     TEXT NOT NULL,        -- of the upload: what a repeated one must equal
+    duration_ms     BIGINT,
+    width           BIGINT,
+    height          BIGINT,
+    created_at      BIGINT NOT NULL,
+    deleted_at      BIGINT,
+    UNIQUE (owner, idempotency_key)
+);
+
+CREATE INDEX videos_of_owner ON videos (owner, id) WHERE deleted_at IS NULL;
+CREATE INDEX videos_deleted ON videos (deleted_at) WHERE deleted_at IS NOT NULL;
+
+-- A video's published files. All are of one epoch.
+CREATE TABLE files (
+    video        UUID NOT NULL REFERENCES videos (id) ON DELETE CASCADE,
+    name         TEXT NOT NULL,
+    kind         TEXT NOT NULL,
+    content_type TEXT NOT NULL,
+    bytes        BIGINT NOT NULL,
+    epoch        BIGINT NOT NULL,
+    PRIMARY KEY (video, name)
+);
+
+-- The `database` queue backend. One message a job is enough: it only rings.
+CREATE TABLE messages (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    lane       TEXT NOT NULL,
+    job        UUID NOT NULL UNIQUE,
+    body       TEXT NOT NULL,
+    visible_at BIGINT NOT NULL,
+    receipt    BIGINT NOT NULL DEFAULT 0  -- number of the delivery; an older one acknowledges nothing
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX messages_ready ON messages (lane, id);
+
+CREATE TABLE workers (
+    id          UUID PRIMARY KEY,
+    host        TEXT NOT NULL,
+    pid         BIGINT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('active', 'draining', 'gone')),
+    concurrency BIGINT NOT NULL,
+    started_at  BIGINT NOT NULL,
+    seen_at     BIGINT NOT NULL
+) WITH (fillfactor = 50);
+
+-- What operators did, and when.
+CREATE TABLE audit (
+    id     BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at     BIGINT NOT NULL,
+    actor  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    job    UUID NOT NULL
+);
+
+CREATE INDEX audit_of_job ON audit (job);

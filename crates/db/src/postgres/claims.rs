@@ -1,0 +1,263 @@
+//! What a worker does to a job: claim, beat, close. Every effect names the epoch.
+
+use std::time::Duration;
+
+use reelfleet_job::{JobId, Reason, WorkerId};
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Postgres, decode, millis, whole};
+use crate::{Beat, Claimed, Finished, Pulse, Result};
+
+/// The statement by which a job leaves its worker's hand, and its attempt ends with it:
+/// what becomes of the row, and on what further condition. `$1` job, `$2` epoch,
+/// `$3` and `$4` the reason, `$5` a wait, `$6` the outcome.
+macro_rules! leaving {
+    ($set:literal, $and:literal) => {
+        concat!(
+            "WITH left_hand AS (UPDATE jobs SET ",
+            $set,
+            " WHERE id = $1 AND epoch = $2 AND state = 'running' ",
+            $and,
+            " RETURNING id, epoch)
+             UPDATE attempts a SET ended_at = now_ms(), outcome = $6, error_code = $3, error_message = $4
+               FROM left_hand l WHERE a.job = l.id AND a.epoch = l.epoch"
+        )
+    };
+}
+
+impl Postgres {
+    pub(crate) async fn claim(
+        &self,
+        job: JobId,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Option<Claimed>> {
+        let mut transaction = self.begin().await?;
+        let row = sqlx::query(
+            "WITH claimed AS (
+                UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = $2,
+                       lease_until = now_ms() + $3, started_at = now_ms(), finished_at = NULL,
+                       progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
+                 WHERE id = $1 AND state = 'queued'
+                 RETURNING id, epoch, attempts, max_attempts, payload),
+             noted AS (
+                INSERT INTO attempts (job, epoch, worker, started_at)
+                SELECT id, epoch, $2, now_ms() FROM claimed)
+             SELECT * FROM claimed",
+        )
+        .bind(Uuid::from(job))
+        .bind(Uuid::from(worker))
+        .bind(millis(lease))
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let Ok(payload) = decode::payload(&row) else {
+            // Written by a version that this one does not know. It must not come back to
+            // every worker for ever; an operator redrives it once the workers are newer.
+            transaction.rollback().await?;
+            self.bury_unreadable(job).await?;
+            return Ok(None);
+        };
+        let claimed = Claimed {
+            id: job,
+            epoch: decode::count(&row, "epoch")?,
+            attempts: decode::count(&row, "attempts")?,
+            max_attempts: decode::count(&row, "max_attempts")?,
+            payload,
+        };
+        transaction.commit().await?;
+        self.bell.ring();
+        Ok(Some(claimed))
+    }
+
+    pub(crate) async fn beat(
+        &self,
+        worker: WorkerId,
+        lease: Duration,
+        pulses: &[Pulse],
+    ) -> Result<Vec<Beat>> {
+        // Rows are locked in the order of their ids, as everywhere, so that no two wait for each other.
+        let rows = sqlx::query(
+            "WITH seen AS (UPDATE workers SET seen_at = now_ms() WHERE id = $1),
+             held AS (
+                SELECT j.id, p.progress FROM jobs j
+                  JOIN unnest($3::uuid[], $4::bigint[], $5::float8[]) AS p (job, epoch, progress)
+                    ON p.job = j.id AND p.epoch = j.epoch
+                 WHERE j.worker = $1 AND j.state = 'running' ORDER BY j.id FOR UPDATE OF j)
+             UPDATE jobs j SET lease_until = now_ms() + $2, progress = greatest(j.progress, held.progress)
+               FROM held WHERE j.id = held.id
+             RETURNING j.id, j.cancel_requested",
+        )
+        .bind(Uuid::from(worker))
+        .bind(millis(lease))
+        .bind(pulses.iter().map(|pulse| Uuid::from(pulse.job)).collect::<Vec<_>>())
+        .bind(pulses.iter().map(|pulse| whole(pulse.epoch)).collect::<Vec<_>>())
+        .bind(pulses.iter().map(|pulse| pulse.progress).collect::<Vec<_>>())
+        .fetch_all(&self.pool)
+        .await?;
+        let mut held = std::collections::HashMap::with_capacity(rows.len());
+        for row in &rows {
+            held.insert(decode::id::<JobId>(row, "id")?, row.try_get("cancel_requested")?);
+        }
+        if !pulses.is_empty() {
+            self.bell.ring();
+        }
+        Ok(pulses
+            .iter()
+            .map(|pulse| match held.get(&pulse.job) {
+                Some(false) => Beat::Held,
+                Some(true) => Beat::Cancel,
+                None => Beat::Lost,
+            })
+            .collect())
+    }
+
+    pub(crate) async fn close_done(&self, job: JobId, at: u64, result: &Finished) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        let closed = sqlx::query(
+            "WITH closed AS (
+                UPDATE jobs SET state = 'done', progress = 1, worker = NULL, lease_until = NULL,
+                       error_code = NULL, error_message = NULL, finished_at = now_ms()
+                 WHERE id = $1 AND epoch = $2 AND state = 'running' AND NOT cancel_requested
+                 RETURNING id, epoch)
+             UPDATE attempts a SET ended_at = now_ms(), outcome = 'done'
+               FROM closed c WHERE a.job = c.id AND a.epoch = c.epoch",
+        )
+        .bind(Uuid::from(job))
+        .bind(whole(at))
+        .execute(&mut *transaction)
+        .await?;
+        if closed.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let video = Uuid::from(result.video);
+        sqlx::query(
+            "WITH shown AS (UPDATE videos SET duration_ms = $2, width = $3, height = $4 WHERE id = $1)
+             DELETE FROM files WHERE video = $1",
+        )
+        .bind(video)
+        .bind((result.duration_s * 1000.0).round() as i64)
+        .bind(i64::from(result.width))
+        .bind(i64::from(result.height))
+        .execute(&mut *transaction)
+        .await?;
+        let column = |of: fn(&crate::File) -> &str| -> Vec<String> {
+            result.files.iter().map(|file| of(file).to_owned()).collect()
+        };
+        sqlx::query(
+            "INSERT INTO files (video, name, kind, content_type, bytes, epoch)
+             SELECT $1, f.*, $6 FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS f",
+        )
+        .bind(video)
+        .bind(column(|file| &file.name))
+        .bind(column(|file| &file.kind))
+        .bind(column(|file| &file.content_type))
+        .bind(result.files.iter().map(|file| whole(file.bytes)).collect::<Vec<_>>())
+        .bind(whole(at))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        self.bell.ring();
+        Ok(true)
+    }
+
+    pub(crate) async fn close_dead(&self, job: JobId, at: u64, reason: &Reason) -> Result<bool> {
+        self.leave(
+            leaving!(
+                "state = 'dead', worker = NULL, lease_until = NULL,
+                 error_code = $3, error_message = $4, finished_at = now_ms() + $5",
+                ""
+            ),
+            job,
+            at,
+            ("dead", Some(reason), Duration::ZERO),
+        )
+        .await
+    }
+
+    pub(crate) async fn close_cancelled(&self, job: JobId, at: u64) -> Result<bool> {
+        self.leave(
+            leaving!(
+                "state = 'cancelled', worker = NULL, lease_until = NULL,
+                 error_code = $3, error_message = $4, finished_at = now_ms() + $5",
+                "AND cancel_requested"
+            ),
+            job,
+            at,
+            ("cancelled", None, Duration::ZERO),
+        )
+        .await
+    }
+
+    pub(crate) async fn retry(
+        &self,
+        job: JobId,
+        at: u64,
+        wait: Duration,
+        reason: &Reason,
+    ) -> Result<bool> {
+        self.leave(
+            leaving!(
+                "state = 'scheduled', worker = NULL, lease_until = NULL, progress = 0,
+                 message_at = NULL, error_code = $3, error_message = $4, run_at = now_ms() + $5",
+                "AND NOT cancel_requested"
+            ),
+            job,
+            at,
+            ("retry", Some(reason), wait),
+        )
+        .await
+    }
+
+    pub(crate) async fn hand_back(&self, job: JobId, at: u64) -> Result<bool> {
+        // A job that its owner wants stopped is not given to anyone else.
+        self.leave(
+            leaving!(
+                "state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
+                 finished_at = CASE WHEN cancel_requested THEN now_ms() + $5 END,
+                 worker = NULL, lease_until = NULL, progress = 0, message_at = NULL,
+                 attempts = greatest(attempts - 1, 0), error_code = $3, error_message = $4",
+                ""
+            ),
+            job,
+            at,
+            ("handed_back", None, Duration::ZERO),
+        )
+        .await
+    }
+
+    async fn bury_unreadable(&self, job: JobId) -> Result<()> {
+        tracing::error!(job.id = %job, "the payload of job {job} cannot be read by this version: it is dead");
+        sqlx::query(
+            "UPDATE jobs SET state = 'dead', message_at = NULL, error_code = 'unreadable',
+                    error_message = 'This version of the fleet cannot read the job.', finished_at = now_ms()
+              WHERE id = $1 AND state = 'queued'",
+        )
+        .bind(Uuid::from(job))
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Runs one guarded statement, see [`leaving`].
+    async fn leave(
+        &self,
+        statement: &'static str,
+        job: JobId,
+        at: u64,
+        (outcome, reason, wait): (&'static str, Option<&Reason>, Duration),
+    ) -> Result<bool> {
+        let left = sqlx::query(statement)
+            .bind(Uuid::from(job))
+            .bind(whole(at))
+            .bind(reason.map(|reason| reason.code.as_str()))
+            .bind(reason.map(|reason| reason.message.as_str()))
+            .bind(millis(wait))
+            .bind(outcome)
+            .execute(&self.pool)
+            .await?;
+        self.bell.ring();
+        Ok(left.rows_affected() > 0)
+    }
+}

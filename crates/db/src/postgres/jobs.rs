@@ -1,0 +1,184 @@
+//! What operators and owners see of jobs, and what they may do to them.
+
+use reelfleet_job::{JobId, State};
+use sqlx::{PgConnection, Row};
+use uuid::Uuid;
+
+use super::{Postgres, decode};
+use crate::{Attempt, Backlog, Error, Job, JobFilter, Page, Result};
+
+/// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
+macro_rules! job_rows {
+    () => {
+        "SELECT j.*, a.actor AS discarded_by, a.at AS discarded_at
+           FROM jobs j LEFT JOIN audit a ON a.job = j.id AND a.action = 'discard' "
+    };
+}
+
+impl Postgres {
+    pub(crate) async fn backlog(&self) -> Result<Backlog> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM jobs WHERE state = 'scheduled') AS scheduled,
+                    (SELECT count(*) FROM jobs WHERE state = 'queued') AS waiting,
+                    (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+                    (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
+                    (SELECT greatest(0, now_ms() - min(run_at)) FROM jobs WHERE state = 'queued') AS oldest_ms,
+                    (SELECT avg(finished_at - started_at)::float8 FROM
+                        (SELECT finished_at, started_at FROM jobs WHERE state = 'done'
+                          ORDER BY finished_at DESC LIMIT 50) AS last) AS mean_ms",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let oldest: Option<i64> = row.try_get("oldest_ms")?;
+        let mean: Option<f64> = row.try_get("mean_ms")?;
+        Ok(Backlog {
+            scheduled: decode::count(&row, "scheduled")?,
+            waiting: decode::count(&row, "waiting")?,
+            running: decode::count(&row, "running")?,
+            dead: decode::count(&row, "dead")?,
+            oldest_waiting_s: oldest.unwrap_or(0) as f64 / 1000.0,
+            mean_run_s: mean.map(|mean| mean / 1000.0),
+        })
+    }
+
+    pub(crate) async fn jobs(&self, filter: &JobFilter) -> Result<Page<Job>> {
+        let rows = sqlx::query(concat!(
+            job_rows!(),
+            "WHERE ($1::text IS NULL OR j.state = $1) AND ($2::uuid IS NULL OR j.id < $2)
+             ORDER BY j.id DESC LIMIT $3"
+        ))
+        .bind(filter.state.map(State::as_str))
+        .bind(filter.before.map(Uuid::from))
+        .bind(i64::from(filter.limit) + 1)
+        .fetch_all(&self.pool)
+        .await?;
+        let page = Page::of(&rows, filter.limit, |row| Ok(decode::job(row)))?;
+        // A row that this version cannot read must not hide the others.
+        let readable = page.rows.into_iter().filter_map(|job| {
+            job.inspect_err(|error| tracing::warn!(%error, "a job is left out of the list")).ok()
+        });
+        Ok(Page { rows: readable.collect(), more: page.more })
+    }
+
+    pub(crate) async fn job(&self, id: JobId) -> Result<Option<Job>> {
+        let row = sqlx::query(concat!(job_rows!(), "WHERE j.id = $1"))
+            .bind(Uuid::from(id))
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(decode::job).transpose()
+    }
+
+    pub(crate) async fn attempts(&self, id: JobId) -> Result<Vec<Attempt>> {
+        let rows = sqlx::query("SELECT * FROM attempts WHERE job = $1 ORDER BY epoch")
+            .bind(Uuid::from(id))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(decode::attempt).collect()
+    }
+
+    pub(crate) async fn ahead_of(&self, id: JobId) -> Result<u64> {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM jobs other, jobs this
+              WHERE this.id = $1 AND other.state = 'queued' AND other.id <> this.id
+                AND (CASE other.priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, other.run_at, other.id)
+                  < (CASE this.priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, this.run_at, this.id)",
+        )
+        .bind(Uuid::from(id))
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    pub(crate) async fn cancel_job(&self, id: JobId, actor: &str) -> Result<Option<Job>> {
+        let mut transaction = self.begin().await?;
+        if ask_to_stop(&mut transaction, Uuid::from(id)).await? {
+            audit(&mut transaction, actor, "cancel", id).await?;
+        }
+        transaction.commit().await?;
+        self.bell.ring();
+        self.job(id).await
+    }
+
+    pub(crate) async fn redrive(&self, id: JobId, actor: &str) -> Result<bool> {
+        self.revise(
+            "UPDATE jobs SET state = 'queued', attempts = 0, run_at = now_ms(), message_at = NULL,
+                    progress = 0, finished_at = NULL, cancel_requested = FALSE
+              WHERE id = $1 AND state = 'dead'
+                AND NOT EXISTS (SELECT 1 FROM videos v WHERE v.job = jobs.id AND v.deleted_at IS NOT NULL)",
+            id,
+            (actor, "redrive"),
+        )
+        .await
+    }
+
+    pub(crate) async fn discard(&self, id: JobId, actor: &str) -> Result<bool> {
+        self.revise(
+            "UPDATE jobs SET state = 'cancelled' WHERE id = $1 AND state = 'dead'",
+            id,
+            (actor, "discard"),
+        )
+        .await
+    }
+
+    /// Runs one guarded statement on a job, and records who did what with it.
+    async fn revise(
+        &self,
+        statement: &'static str,
+        id: JobId,
+        (actor, action): (&str, &str),
+    ) -> Result<bool> {
+        let mut transaction = self.begin().await?;
+        let revised =
+            sqlx::query(statement).bind(Uuid::from(id)).execute(&mut *transaction).await?;
+        if revised.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit(&mut transaction, actor, action, id).await?;
+        transaction.commit().await?;
+        self.bell.ring();
+        Ok(true)
+    }
+
+    pub(crate) async fn live_epoch(&self, job: JobId) -> Result<Option<u64>> {
+        // A dead job keeps no outputs; a running one may still publish under its last epoch;
+        // a done one published under the epoch that its files name.
+        let epoch: Option<i64> = sqlx::query_scalar(
+            "SELECT CASE j.state
+                    WHEN 'running' THEN j.epoch
+                    WHEN 'done' THEN (SELECT max(f.epoch) FROM files f JOIN videos v ON v.id = f.video
+                                       WHERE v.job = j.id)
+                    END
+               FROM jobs j WHERE j.id = $1",
+        )
+        .bind(Uuid::from(job))
+        .fetch_optional(&self.pool)
+        .await?
+        .flatten();
+        epoch.map(|epoch| u64::try_from(epoch).map_err(Error::damaged)).transpose()
+    }
+}
+
+/// A job that waits is cancelled at once; one that runs is marked, and its
+/// worker stops it. False if there was nothing to stop.
+pub(super) async fn ask_to_stop(connection: &mut PgConnection, job: Uuid) -> Result<bool> {
+    let asked = sqlx::query(
+        "UPDATE jobs SET cancel_requested = TRUE,
+                state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
+                finished_at = CASE WHEN state <> 'running' THEN now_ms() END
+          WHERE id = $1 AND state IN ('scheduled', 'queued', 'running')",
+    )
+    .bind(job)
+    .execute(connection)
+    .await?;
+    Ok(asked.rows_affected() > 0)
+}
+
+async fn audit(connection: &mut PgConnection, actor: &str, action: &str, job: JobId) -> Result<()> {
+    sqlx::query("INSERT INTO audit (at, actor, action, job) VALUES (now_ms(), $1, $2, $3)")
+        .bind(actor)
+        .bind(action)
+        .bind(Uuid::from(job))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

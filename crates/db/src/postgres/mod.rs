@@ -1,0 +1,101 @@
+//! Postgres: a bounded pool of connections, and a channel that rings when something changed.
+
+mod bell;
+mod claims;
+mod decode;
+mod jobs;
+mod messages;
+mod relay;
+mod users;
+mod videos;
+mod workers;
+
+use std::time::Duration;
+
+use sqlx::{
+    PgPool, Postgres as Driver, Transaction,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+};
+
+use self::bell::Bell;
+use crate::{DatabaseConfig, Error, Result, Wakeup, config::SslMode};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a call waits for a connection before the database counts as away.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A Postgres database.
+#[derive(Debug, Clone)]
+pub(crate) struct Postgres {
+    pool: PgPool,
+    bell: Bell,
+}
+
+impl Postgres {
+    pub(crate) async fn open(config: &DatabaseConfig) -> Result<Self> {
+        let options = connect_options(config)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(config.max_connections)
+            .acquire_timeout(CONNECT)
+            .connect_with(options)
+            .await?;
+        let bell = Bell::new(pool.clone());
+        Ok(Self { pool, bell })
+    }
+
+    pub(crate) async fn migrate(&self) -> Result<()> {
+        match self.check().await {
+            // The driver would say so, too, but not in plain words.
+            Err(error @ Error::OtherSchema(_)) => Err(error),
+            _ => MIGRATIONS.run(&self.pool).await.map_err(|error| Error::Schema(error.to_string())),
+        }
+    }
+
+    pub(crate) async fn check(&self) -> Result<()> {
+        let migrated: bool =
+            sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+                .fetch_one(&self.pool)
+                .await?;
+        let applied: Vec<(i64, Vec<u8>)> = if migrated {
+            sqlx::query_as(
+                "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version",
+            )
+            .fetch_all(&self.pool)
+            .await?
+        } else {
+            Vec::new()
+        };
+        crate::schema::check(&applied, &MIGRATIONS)
+    }
+
+    pub(crate) async fn wakeup(&self) -> Result<Wakeup> {
+        bell::listen(&self.pool).await
+    }
+
+    async fn begin(&self) -> Result<Transaction<'static, Driver>> {
+        Ok(self.pool.begin().await?)
+    }
+}
+
+fn connect_options(config: &DatabaseConfig) -> Result<PgConnectOptions> {
+    let options: PgConnectOptions = config.url().parse()?;
+    let options = options.application_name("reelfleet");
+    Ok(match config.ssl_mode {
+        Some(SslMode::Disable) => options.ssl_mode(PgSslMode::Disable),
+        Some(SslMode::Require) => options.ssl_mode(PgSslMode::Require),
+        Some(SslMode::VerifyFull) => options.ssl_mode(PgSslMode::VerifyFull),
+        None => options,
+    })
+}
+
+/// A duration as the rows have it.
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A number as the rows have it. Epochs and sizes never near the limit.
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,126 @@
+//! What the relay does: finds due jobs without a message, and frees jobs whose worker is lost.
+
+use std::time::Duration;
+
+use reelfleet_job::{JobId, Kind, Lane, RetryPolicy, WorkerId};
+use sqlx::Row;
+use uuid::Uuid;
+
+use super::{Postgres, decode, millis};
+use crate::{Due, Reaped, Result, lost};
+
+/// Due jobs that nobody has a message for: scheduled ones whose time has come, and queued ones
+/// of which none was sent (`$1` says when an unseen one counts as lost), or the last one was,
+/// before the clock was set back. A message that still waits in the `database` queue is not
+/// lost, however long the queue is.
+macro_rules! due {
+    () => {
+        "((state = 'scheduled' AND run_at <= now_ms())
+          OR (state = 'queued' AND message_at IS NULL)
+          OR (state = 'queued' AND (message_at < now_ms() - $1 OR message_at > now_ms())
+              AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.job = jobs.id AND m.visible_at <= now_ms() + 60000)))"
+    };
+}
+
+impl Postgres {
+    pub(crate) async fn take_due(&self, limit: u32, lost_after: Duration) -> Result<Vec<Due>> {
+        let rows = sqlx::query(concat!(
+            "WITH due AS (SELECT id FROM jobs WHERE ",
+            due!(),
+            " ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+             UPDATE jobs j SET state = 'queued', message_at = now_ms() FROM due WHERE j.id = due.id
+             RETURNING j.id, j.kind, j.priority"
+        ))
+        .bind(millis(lost_after))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let kind: Kind = decode::word(row, "kind")?;
+                let lane = Lane { kind, priority: decode::word(row, "priority")? };
+                Ok(Due { job: decode::id(row, "id")?, lane })
+            })
+            .collect()
+    }
+
+    pub(crate) async fn mark_sent(&self, job: JobId) -> Result<()> {
+        sqlx::query("UPDATE jobs SET message_at = now_ms() WHERE id = $1 AND state = 'queued'")
+            .bind(Uuid::from(job))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn unmark_sent(&self, job: JobId) -> Result<()> {
+        sqlx::query("UPDATE jobs SET message_at = NULL WHERE id = $1 AND state = 'queued'")
+            .bind(Uuid::from(job))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn reap(&self, policy: &RetryPolicy) -> Result<Reaped> {
+        self.free(None, policy).await
+    }
+
+    pub(crate) async fn reap_worker(
+        &self,
+        worker: WorkerId,
+        policy: &RetryPolicy,
+    ) -> Result<Reaped> {
+        sqlx::query("UPDATE workers SET state = 'gone' WHERE id = $1")
+            .bind(Uuid::from(worker))
+            .execute(&self.pool)
+            .await?;
+        self.free(Some(worker), policy).await
+    }
+
+    /// Frees the jobs that are lost: held by `worker`, or past their lease. One that somebody
+    /// else is just writing to is not lost, or is freed by the next call.
+    async fn free(&self, worker: Option<WorkerId>, policy: &RetryPolicy) -> Result<Reaped> {
+        let mut reaped = Reaped::default();
+        let mut transaction = self.begin().await?;
+        let rows = sqlx::query(
+            "SELECT id, epoch, attempts, max_attempts, cancel_requested FROM jobs
+              WHERE state = 'running' AND (($1::uuid IS NULL AND lease_until < now_ms()) OR worker = $1)
+              ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED",
+        )
+        .bind(worker.map(Uuid::from))
+        .fetch_all(&mut *transaction)
+        .await?;
+        for row in &rows {
+            let verdict = lost::verdict(
+                decode::count(row, "attempts")?,
+                decode::count(row, "max_attempts")?,
+                row.try_get("cancel_requested")?,
+                policy,
+            );
+            verdict.count(&mut reaped);
+            let reason = verdict.reason();
+            sqlx::query(
+                "WITH ended AS (UPDATE attempts SET ended_at = now_ms(), outcome = 'worker_lost'
+                                 WHERE job = $1 AND epoch = $2)
+                 UPDATE jobs SET state = $3, worker = NULL, lease_until = NULL, message_at = NULL, progress = 0,
+                        run_at = CASE WHEN $4 THEN run_at ELSE now_ms() + $5 END,
+                        finished_at = CASE WHEN $4 THEN now_ms() END,
+                        error_code = $6, error_message = $7
+                  WHERE id = $1",
+            )
+            .bind(row.try_get::<Uuid, _>("id")?)
+            .bind(row.try_get::<i64, _>("epoch")?)
+            .bind(verdict.state.as_str())
+            .bind(verdict.state.is_closed())
+            .bind(millis(verdict.wait))
+            .bind(reason.map(|(code, _)| code))
+            .bind(reason.map(|(_, message)| message))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        if !rows.is_empty() {
+            self.bell.ring();
+        }
+        Ok(reaped)
+    }
+}

@@ -1,0 +1,26 @@
+//! Real servers for the tests, gone with the test's process.
+//!
+//! ```text
+//! test ──pipe──► sh ──► server    the pipe closes however the test ends: sh stops the server by
+//!                                 its pid and removes its folder
+//! ```
+//!
+//! A server listens on loopback only, on a free port. A test that finds no
+//! server fails and says which Debian package has it: nothing is skipped.
+//!
+//! ```no_run
+//! let server = reelfleet_servers::Postgres::start();
+//! println!("{}", server.create("videos"));
+//! ```
+
+mod keeper;
+mod postgres;
+
+pub use postgres::Postgres;
+
+/// A port that nobody listens on. Another program may take it before the
+/// server does; then the server does not start, and the test says so.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("its address").port()
+}

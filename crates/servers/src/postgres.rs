@@ -1,0 +1,170 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    free_port,
+    keeper::{Keeper, command, run},
+};
+
+/// Where Debian has the programs of each version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+
+/// Initial start and recovery after a kill take a second or two on an idle machine.
+const START: Duration = Duration::from_secs(60);
+
+/// A Postgres server of its own, which trusts everybody on loopback.
+#[derive(Debug)]
+pub struct Postgres {
+    programs: PathBuf,
+    port: u16,
+    keeper: Mutex<Keeper>,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts a server on it, with the settings that users have.
+    ///
+    /// # Panics
+    ///
+    /// There is no Postgres, or it does not start.
+    #[must_use]
+    pub fn start() -> Postgres {
+        let programs = programs();
+        let folder = tempfile::Builder::new().prefix("reelfleet-postgres-").tempdir();
+        let folder = folder.expect("a temporary folder").keep();
+        let data = folder.join("data");
+        // Postgres refuses to run as root.
+        let user = rustix::process::geteuid().is_root().then(|| owner(&folder));
+        let words = |program: &str, args: &[&str]| -> Vec<String> {
+            let switch = user.map(|(user, group)| {
+                [
+                    "setpriv".to_owned(),
+                    format!("--reuid={user}"),
+                    format!("--regid={group}"),
+                    "--clear-groups".to_owned(),
+                ]
+            });
+            let program = programs.join(program).display().to_string();
+            let args = args.iter().map(|arg| (*arg).to_owned());
+            switch.into_iter().flatten().chain([program]).chain(args).collect()
+        };
+        let at = data.display().to_string();
+        let init = ["-D", &at, "-U", "reelfleet", "-A", "trust", "--no-sync", "-E", "UTF8"];
+        let init = words("initdb", &[&init[..], &["--locale=C"]].concat());
+        run(command(&init[0]).args(&init[1..]).current_dir(&folder));
+        let port = free_port();
+        let settings = [
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+            "-c",
+            "max_connections=200",
+        ];
+        let server =
+            words("postgres", &[&["-D", &at, "-p", &port.to_string()], &settings[..]].concat());
+        let keeper = Keeper::start(folder, &server);
+        let postgres = Postgres { programs, port, keeper: Mutex::new(keeper) };
+        postgres.wait();
+        postgres
+    }
+
+    /// Makes a database; its URL.
+    ///
+    /// # Panics
+    ///
+    /// It is there already.
+    #[must_use]
+    pub fn create(&self, database: &str) -> String {
+        run(self.client("createdb").args(["-U", "reelfleet", database]));
+        format!("postgres://reelfleet@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it as a power cut would: without a word to anybody.
+    ///
+    /// # Panics
+    ///
+    /// It was ended before.
+    pub fn kill(&self) {
+        self.keeper().signal("KILL");
+    }
+
+    /// Starts it again, and waits until it has recovered.
+    ///
+    /// # Panics
+    ///
+    /// It does not start.
+    pub fn restart(&self) {
+        // The postmaster's children notice that it is gone within moments; until then they hold
+        // the memory that the next one needs, and it refuses to start.
+        let until = Instant::now() + START;
+        loop {
+            self.keeper().again();
+            if self.answers_within(Duration::from_secs(5)) {
+                return;
+            }
+            assert!(Instant::now() < until, "Postgres did not recover: {}", self.keeper().log());
+        }
+    }
+
+    fn keeper(&self) -> std::sync::MutexGuard<'_, Keeper> {
+        self.keeper.lock().expect("no test panics in here")
+    }
+
+    fn client(&self, program: &str) -> std::process::Command {
+        let mut command = command(self.programs.join(program));
+        command.args(["-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        command
+    }
+
+    fn wait(&self) {
+        assert!(self.answers_within(START), "Postgres did not start: {}", self.keeper().log());
+    }
+
+    fn answers_within(&self, bound: Duration) -> bool {
+        let until = Instant::now() + bound;
+        while Instant::now() < until {
+            let ready = self.client("pg_isready").stdout(Stdio::null()).status();
+            if ready.is_ok_and(|status| status.success()) {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
+    }
+}
+
+/// The newest version's programs.
+fn programs() -> PathBuf {
+    let versions = fs::read_dir(DEBIAN).into_iter().flatten().filter_map(Result::ok);
+    let folders = versions.map(|entry| entry.path().join("bin"));
+    folders
+        .filter(|bin| bin.join("initdb").exists())
+        .max_by_key(|bin| version(bin))
+        .unwrap_or_else(|| panic!("no Postgres in {DEBIAN}: apt-get install postgresql"))
+}
+
+fn version(bin: &Path) -> Option<u32> {
+    bin.parent()?.file_name()?.to_str()?.parse().ok()
+}
+
+/// Gives the folder to Debian's user of the server; its user and group.
+fn owner(folder: &Path) -> (u32, u32) {
+    let number = |option: &str| -> u32 {
+        let output = command("id").args([option, "postgres"]).output().expect("id");
+        String::from_utf8_lossy(&output.stdout).trim().parse().expect("a user `postgres`")
+    };
+    let (user, group) = (number("-u"), number("-g"));
+    std::os::unix::fs::chown(folder, Some(user), Some(group)).expect("chown");
+    (user, group)
+}
