@@ -18,7 +18,7 @@
 //! # let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
 //! # let db = reelfleet_db::Db::open(&url).await.unwrap();
 //! # db.migrate().await.unwrap();
-//! # let queue = reelfleet_queue::Queue::open(Default::default(), &db).await.unwrap();
+//! # let queue = reelfleet_queue::Queue::open(&Default::default(), &db).await.unwrap();
 //! # let storage = reelfleet_storage::Storage::local(folder.path()).await.unwrap();
 //! let web = ProfileInfo { name: "web".into(), description: "MP4 for the web.".into() };
 //! let config = ApiConfig::new("q8Zr1vN0xk3Tt7Yw5uJm2Lc9Hb6Ds4Pf".into(), vec![web]);

@@ -3,7 +3,7 @@
 use reelfleet_api::{ApiConfig, ProfileInfo};
 use reelfleet_db::{DatabaseConfig, Db};
 use reelfleet_media::{Profiles, Tools};
-use reelfleet_queue::{Queue, QueueType};
+use reelfleet_queue::{Queue, QueueConfig};
 use reelfleet_runtime::{Var, Vars};
 use reelfleet_storage::{Storage, StorageConfig};
 use reelfleet_worker::WorkerConfig;
@@ -27,7 +27,7 @@ pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
 #[derive(Debug)]
 pub(crate) struct PartsConfig {
     database: DatabaseConfig,
-    queue: QueueType,
+    queue: QueueConfig,
     storage: StorageConfig,
 }
 
@@ -35,7 +35,7 @@ impl PartsConfig {
     pub(crate) fn from_vars(vars: &mut Vars) -> Self {
         Self {
             database: DatabaseConfig::from_vars(vars),
-            queue: reelfleet_queue::queue_type(vars),
+            queue: QueueConfig::from_vars(vars),
             storage: StorageConfig::from_vars(vars),
         }
     }
@@ -64,7 +64,7 @@ impl Parts {
     }
 
     async fn with(db: Db, config: &PartsConfig) -> Result<Self, Failure> {
-        let queue = Queue::open(config.queue, &db).await?;
+        let queue = Queue::open(&config.queue, &db).await?;
         let storage = Storage::open(&config.storage).await?;
         Ok(Self { db, queue, storage })
     }

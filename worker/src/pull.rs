@@ -55,10 +55,9 @@ pub(crate) async fn run(
 
 /// What arrived while the drain began goes back at once, unclaimed.
 async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
-    for delivery in deliveries {
-        if let Err(error) = worker.queue.release(&delivery.receipt).await {
-            tracing::warn!(%error, job.id = %delivery.message.job, "a message comes again by itself later");
-        }
+    let receipts: Vec<_> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
+    if let Err(error) = worker.queue.release(&receipts).await {
+        tracing::warn!(%error, "messages come again by themselves later");
     }
 }
 
@@ -83,7 +82,7 @@ async fn one(
     };
     // Held before anything else, so that the lease is kept from here on.
     let held = claimed.as_ref().map(|claimed| hands.take(job, claimed.epoch, asked));
-    if let Err(error) = worker.queue.ack(&delivery.receipt).await {
+    if let Err(error) = worker.queue.ack(&[delivery.receipt]).await {
         tracing::warn!(%error, job.id = %job, "a message comes again, and its claim will find the job taken");
     }
     let (Some(claimed), Some(held)) = (claimed, held) else {

@@ -99,13 +99,13 @@ pub(crate) struct WorkerBody {
 #[utoipa::path(get, path = "/api/admin/queue", tag = "operators", security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The queue.", body = QueueBody)))]
 pub(crate) async fn queue(State(state): State<AppState>, _: Operator) -> Answer<Json<QueueBody>> {
-    let lanes = state.queue.depth().await?;
+    let depth = state.queue.depth().await?;
     let backlog = state.db.backlog().await?;
     let workers = state.db.workers(state.config.worker_silent).await?;
     let count = |state| workers.iter().filter(|worker| worker.state == state).count() as u64;
     let (active, slots) = (count(WorkerState::Active), slots(&workers));
     Ok(Json(QueueBody {
-        lanes: lanes.iter().map(LaneBody::from).collect(),
+        lanes: depth.lanes.iter().map(LaneBody::from).collect(),
         workers: WorkersCount { active, draining: count(WorkerState::Draining) },
         slots,
         backlog_per_worker: per_worker(backlog.total(), active),

@@ -15,13 +15,13 @@ problems!(ScrapeProblems: BUSY);
 pub(crate) async fn scrape(State(state): State<AppState>) -> Answer<impl IntoResponse> {
     let backlog = state.db.backlog().await?;
     let workers = state.db.workers(state.config.worker_silent).await?;
-    let lanes = state.queue.depth().await?;
+    let depth = state.queue.depth().await?;
     let free = state.storage.free_bytes().await.unwrap_or(0);
     let streams = state.streams.total();
     state.metrics.with(|| {
         set_backlog(&backlog);
         set_workers(&workers, &backlog);
-        for depth in lanes {
+        for depth in depth.lanes {
             let lane = depth.lane.to_string();
             gauge!("reelfleet_lane_messages", "lane" => lane.clone(), "state" => "ready")
                 .set(number(depth.ready));

@@ -29,7 +29,7 @@ impl Fleet {
         let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
         let db = Db::open(&url).await.unwrap();
         db.migrate().await.unwrap();
-        let queue = Queue::open(Default::default(), &db).await.unwrap();
+        let queue = Queue::open(&Default::default(), &db).await.unwrap();
         let storage = Storage::local(&folder.path().join("blobs")).await.unwrap();
         let profiles = [
             ("web", "One MP4 that plays everywhere, at most 720p."),

@@ -3,7 +3,7 @@ use std::{net::SocketAddr, path::Path, time::Duration};
 use reelfleet_api::{Api, ApiConfig, ProfileInfo, issue_token, serve};
 use reelfleet_db::{Claimed, Db, File, Finished, NewUser, NewWorker, Role, User};
 use reelfleet_job::{JobId, VideoId, WorkerId};
-use reelfleet_queue::{Queue, QueueType};
+use reelfleet_queue::{Queue, QueueConfig};
 use reelfleet_runtime::{Clock, Shutdown};
 use reelfleet_storage::{Key, Storage};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -63,7 +63,7 @@ impl App {
         let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
         let db = Db::open(&url).await.unwrap();
         db.migrate().await.unwrap();
-        let queue = Queue::open(QueueType::Database, &db).await.unwrap();
+        let queue = Queue::open(&QueueConfig::Database, &db).await.unwrap();
         let storage = Storage::local(blobs).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -175,23 +175,33 @@ calls! {
     /// Due jobs that have no message in flight, marked as having one from now on. Scheduled ones become queued.
     /// A message older than `lost_after` counts as lost.
     take_due(limit: u32, lost_after: Duration) -> Vec<Due>;
-    /// Notes that a message was sent for a job.
-    mark_sent(job: JobId) -> ();
+    /// Notes that messages were sent for these jobs.
+    mark_sent(jobs: &[JobId]) -> ();
     /// Takes that note back, so that the relay sends again.
-    unmark_sent(job: JobId) -> ();
+    unmark_sent(jobs: &[JobId]) -> ();
     /// Frees jobs whose lease ran out: due again after the policy's wait, or dead after the last attempt.
     reap(policy: &RetryPolicy) -> Reaped;
     /// Frees every job of a worker that is known to be dead, without waiting for the leases.
     reap_worker(worker: WorkerId, policy: &RetryPolicy) -> Reaped;
 
-    /// Puts a message for a job into a lane; a second one for the same job only makes the first ready again.
-    send_message(lane: Lane, job: JobId, body: &str) -> ();
+    /// Puts messages into their lanes, all or none; a second one for the same job only makes the first ready again.
+    send_messages(batch: &[RawSend]) -> ();
     /// Takes up to `limit` messages from the first lane of `lanes` that has any, hidden from others for `hide`.
     receive_messages(lanes: &[Lane], limit: u32, hide: Duration) -> Vec<RawMessage>;
-    /// Removes a delivered message, unless it was delivered again since.
-    ack_message(id: i64, receipt: i64) -> ();
-    /// Makes a delivered message ready again at once.
-    release_message(id: i64, receipt: i64) -> ();
+    /// Removes delivered messages, but for those that were delivered again since.
+    ack_messages(receipts: &[RawReceipt]) -> ();
+    /// Makes delivered messages ready again at once.
+    release_messages(receipts: &[RawReceipt]) -> ();
+    /// Puts letters into the dead-letter queue of the `database` backend, each once.
+    bury_letters(bodies: &[String]) -> ();
+    /// Up to `limit` dead letters, hidden from others for `hide`.
+    dead_letters(limit: u32, hide: Duration) -> Vec<RawLetter>;
+    /// Forgets dead letters.
+    forget_letters(ids: &[i64]) -> ();
+    /// Lets dead letters be seen again at once.
+    release_letters(ids: &[i64]) -> ();
+    /// How many dead letters there are.
+    count_letters() -> u64;
     /// How many messages each lane holds.
     lane_depths() -> Vec<LaneDepth>;
 

@@ -26,13 +26,14 @@ mod submit;
 
 use std::time::Duration;
 
-use reelfleet_db::{Db, LaneDepth};
+use reelfleet_db::Db;
 use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 
 pub use backend::Receipt;
-pub use config::{QUEUE_TYPE, QueueType, VARS, queue_type};
+pub use config::{QUEUE_TYPE, QueueConfig, VARS};
 pub use lanes::lane_order;
+pub use reelfleet_db::LaneDepth;
 pub use relay::{Relay, RelayConfig};
 pub use submit::submit_video;
 
@@ -42,6 +43,54 @@ pub enum Error {
     /// The database behind the `database` backend.
     #[error(transparent)]
     Db(#[from] reelfleet_db::Error),
+    /// The broker is away, or refused.
+    #[error("{broker}: {source}")]
+    Broker {
+        /// Which one, as `QUEUE_TYPE` names it.
+        broker: &'static str,
+        /// What its client said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The broker would lose what it is given, or lanes mean something else there. It says what to do.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// What became of a batch that was sent.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Sent {
+    /// Places in the batch of the messages that the broker did not confirm. It may have some of
+    /// them all the same: its answer can be lost.
+    pub unconfirmed: Vec<usize>,
+    /// Why, if there are any.
+    pub error: Option<Error>,
+}
+
+impl Sent {
+    /// None of a batch of `len` was confirmed.
+    fn nothing(len: usize, error: Error) -> Self {
+        Self { unconfirmed: (0..len).collect(), error: Some(error) }
+    }
+}
+
+/// What each lane holds, and the dead-letter queue.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Depth {
+    /// Every lane of every kind, empty ones too.
+    pub lanes: Vec<LaneDepth>,
+    /// Letters in the dead-letter queue.
+    pub dead: u64,
+}
+
+/// A letter in the dead-letter queue: a pointer to a job that gave up, or a body that no
+/// version of ours wrote.
+#[derive(Debug)]
+pub struct DeadLetter {
+    /// What it says.
+    pub body: String,
+    /// To acknowledge it with, which forgets it, or to release it with, which leaves it there.
+    pub receipt: Receipt,
 }
 
 /// A message in a worker's hand, hidden from others for a while.
@@ -65,17 +114,14 @@ impl Queue {
     /// # Errors
     ///
     /// The broker cannot be reached or would lose what it is given.
-    pub async fn open(kind: QueueType, db: &Db) -> Result<Self, Error> {
-        Ok(Self { backend: backend::Backend::open(kind, db).await? })
+    pub async fn open(config: &QueueConfig, db: &Db) -> Result<Self, Error> {
+        Ok(Self { backend: backend::Backend::open(config, db).await? })
     }
 
-    /// Sends one message; it is in the broker's keeping when this returns.
-    ///
-    /// # Errors
-    ///
-    /// The broker did not confirm. The caller needs to do nothing: the relay sends it again.
-    pub async fn send(&self, lane: Lane, message: &Message) -> Result<(), Error> {
-        self.backend.send(lane, message).await
+    /// Sends messages. What is not named in the answer is in the broker's keeping.
+    /// The caller needs to do nothing about the rest: the relay sends it again.
+    pub async fn send(&self, batch: &[(Lane, Message)]) -> Sent {
+        self.backend.send(batch).await
     }
 
     /// Waits up to `at_most` for messages of a kind, at most `limit` of them. `turn` counts
@@ -97,30 +143,49 @@ impl Queue {
         self.backend.receive(&lane_order(kind, turn), limit, at_most, shutdown).await
     }
 
-    /// Removes a delivered message. One that was delivered again since is left alone.
+    /// Removes delivered messages. One that was delivered again since is left alone.
     ///
     /// # Errors
     ///
-    /// The broker is away; the message comes again and its claim finds the job taken.
-    pub async fn ack(&self, receipt: &Receipt) -> Result<(), Error> {
-        self.backend.ack(receipt).await
+    /// The broker is away; the messages come again and their claims find the jobs taken.
+    pub async fn ack(&self, receipts: &[Receipt]) -> Result<(), Error> {
+        self.backend.ack(receipts).await
     }
 
-    /// Makes a delivered message ready again at once.
+    /// Makes delivered messages ready again at once.
     ///
     /// # Errors
     ///
-    /// The broker is away; the message comes again by itself.
-    pub async fn release(&self, receipt: &Receipt) -> Result<(), Error> {
-        self.backend.release(receipt).await
+    /// The broker is away; the messages come again by themselves.
+    pub async fn release(&self, receipts: &[Receipt]) -> Result<(), Error> {
+        self.backend.release(receipts).await
     }
 
-    /// How many messages each lane holds.
+    /// Puts letters into the dead-letter queue.
+    ///
+    /// # Errors
+    ///
+    /// The broker did not confirm all of them.
+    pub async fn bury(&self, bodies: &[String]) -> Result<(), Error> {
+        self.backend.bury(bodies).await
+    }
+
+    /// Takes up to `limit` letters out of the dead-letter queue to look at them. None is lost
+    /// when nobody says what is to become of it: it is back there after a while.
     ///
     /// # Errors
     ///
     /// The broker is away.
-    pub async fn depth(&self) -> Result<Vec<LaneDepth>, Error> {
+    pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, Error> {
+        self.backend.dead_letters(limit).await
+    }
+
+    /// How many messages each lane holds, and the dead-letter queue.
+    ///
+    /// # Errors
+    ///
+    /// The broker is away.
+    pub async fn depth(&self) -> Result<Depth, Error> {
         self.backend.depth().await
     }
 }

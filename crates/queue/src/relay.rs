@@ -96,18 +96,18 @@ impl Relay {
                 reaped.freed + reaped.dead + reaped.cancelled
             );
         }
-        let mut due =
-            self.db.take_due(self.config.batch, self.config.lost_after).await?.into_iter();
-        while let Some(next) = due.next() {
-            let message = Message::to(next.job, next.lane.kind);
-            if let Err(error) = self.queue.send(next.lane, &message).await {
-                // The rows say "sent"; what was not must be found again at the next look.
-                for unsent in std::iter::once(next).chain(due) {
-                    self.db.unmark_sent(unsent.job).await?;
-                }
-                return Err(error);
-            }
+        let due = self.db.take_due(self.config.batch, self.config.lost_after).await?;
+        if due.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let batch: Vec<_> =
+            due.iter().map(|due| (due.lane, Message::to(due.job, due.lane.kind))).collect();
+        let sent = self.queue.send(&batch).await;
+        // The rows say "sent"; what was not must be found again at the next look.
+        let unsent: Vec<_> = sent.unconfirmed.iter().filter_map(|at| due.get(*at)).collect();
+        if !unsent.is_empty() {
+            self.db.unmark_sent(&unsent.iter().map(|due| due.job).collect::<Vec<_>>()).await?;
+        }
+        sent.error.map_or(Ok(()), Err)
     }
 }

@@ -13,10 +13,10 @@ pub async fn submit_video(db: &Db, queue: &Queue, new: &NewVideo) -> Result<Subm
     let submitted = db.submit_video(new).await?;
     if let Submitted::New(video) = &submitted {
         let lane = Lane { kind: Kind::Transcode, priority: new.priority };
-        let sent = queue.send(lane, &Message::to(video.job, Kind::Transcode)).await;
-        let noted = match sent {
-            Ok(()) => db.mark_sent(video.job).await.map_err(Error::from),
-            Err(error) => Err(error),
+        let sent = queue.send(&[(lane, Message::to(video.job, Kind::Transcode))]).await;
+        let noted = match sent.error {
+            None => db.mark_sent(&[video.job]).await.map_err(Error::from),
+            Some(error) => Err(error),
         };
         if let Err(error) = noted {
             tracing::warn!(%error, job.id = %video.job, "the message of job {} is left to the relay", video.job);

@@ -14,8 +14,10 @@
 //! ```
 
 mod keeper;
+mod ministack;
 mod postgres;
 
+pub use ministack::Ministack;
 pub use postgres::Postgres;
 
 /// A port that nobody listens on. Another program may take it before the

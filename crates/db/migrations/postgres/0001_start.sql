@@ -111,6 +111,13 @@ CREATE TABLE messages (
 
 CREATE INDEX messages_ready ON messages (lane, id);
 
+-- Its dead-letter queue: pointers to jobs that gave up, and bodies that nobody understands.
+CREATE TABLE dead_letters (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    body       TEXT NOT NULL UNIQUE,
+    visible_at BIGINT NOT NULL
+);
+
 CREATE TABLE workers (
     id          UUID PRIMARY KEY,
     host        TEXT NOT NULL,

@@ -100,6 +100,13 @@ CREATE TABLE messages (
 
 CREATE INDEX messages_ready ON messages (lane, visible_at, id);
 
+-- Its dead-letter queue: pointers to jobs that gave up, and bodies that nobody understands.
+CREATE TABLE dead_letters (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    body       TEXT NOT NULL UNIQUE,
+    visible_at INTEGER NOT NULL
+) STRICT;
+
 CREATE TABLE workers (
     id          TEXT PRIMARY KEY,
     host        TEXT NOT NULL,

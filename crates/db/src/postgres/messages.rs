@@ -2,24 +2,36 @@
 
 use std::time::Duration;
 
-use reelfleet_job::{JobId, Lane};
+use reelfleet_job::Lane;
 use sqlx::Row;
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis};
-use crate::{LaneDepth, RawMessage, Result};
+use crate::{LaneDepth, RawMessage, RawReceipt, RawSend, Result};
+
+macro_rules! these_deliveries {
+    () => {
+        "(SELECT id, delivery FROM unnest($1::bigint[], $2::bigint[]) AS r (id, delivery) ORDER BY id) r
+          WHERE m.id = r.id AND m.receipt = r.delivery"
+    };
+}
 
 impl Postgres {
     /// A message that is there already rings anew: whoever has it in hand can no longer acknowledge it away.
-    pub(crate) async fn send_message(&self, lane: Lane, job: JobId, body: &str) -> Result<()> {
+    pub(crate) async fn send_messages(&self, batch: &[RawSend]) -> Result<()> {
+        // Rows are locked in the order of their jobs: two batches never wait for each other in a circle.
+        let mut batch: Vec<_> = batch.iter().collect();
+        batch.sort_by_key(|send| send.job);
+        batch.dedup_by_key(|send| send.job);
         sqlx::query(
-            "INSERT INTO messages (lane, job, body, visible_at) VALUES ($1, $2, $3, now_ms())
+            "INSERT INTO messages (lane, job, body, visible_at)
+             SELECT lane, job, body, now_ms() FROM unnest($1::text[], $2::uuid[], $3::text[]) AS m (lane, job, body)
              ON CONFLICT (job) DO UPDATE SET lane = excluded.lane, receipt = messages.receipt + 1,
                     visible_at = least(messages.visible_at, excluded.visible_at)",
         )
-        .bind(lane.to_string())
-        .bind(Uuid::from(job))
-        .bind(body)
+        .bind(batch.iter().map(|send| send.lane.to_string()).collect::<Vec<_>>())
+        .bind(batch.iter().map(|send| Uuid::from(send.job)).collect::<Vec<_>>())
+        .bind(batch.iter().map(|send| send.body.as_str()).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
         self.bell.ring();
@@ -51,34 +63,39 @@ impl Postgres {
             let mut messages = rows
                 .iter()
                 .map(|row| {
+                    let (id, delivery) = (row.try_get("id")?, row.try_get("receipt")?);
                     Ok(RawMessage {
-                        id: row.try_get("id")?,
-                        receipt: row.try_get("receipt")?,
+                        receipt: RawReceipt { id, delivery },
                         body: row.try_get("body")?,
                     })
                 })
                 .collect::<Result<Vec<_>>>()?;
-            messages.sort_by_key(|message| message.id);
+            messages.sort_by_key(|message| message.receipt.id);
             return Ok(messages);
         }
         Ok(Vec::new())
     }
 
-    pub(crate) async fn ack_message(&self, id: i64, receipt: i64) -> Result<()> {
-        sqlx::query("DELETE FROM messages WHERE id = $1 AND receipt = $2")
-            .bind(id)
-            .bind(receipt)
+    pub(crate) async fn ack_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
+        let (ids, deliveries) = columns(receipts);
+        sqlx::query(concat!("DELETE FROM messages m USING ", these_deliveries!()))
+            .bind(ids)
+            .bind(deliveries)
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    pub(crate) async fn release_message(&self, id: i64, receipt: i64) -> Result<()> {
-        sqlx::query("UPDATE messages SET visible_at = now_ms() WHERE id = $1 AND receipt = $2")
-            .bind(id)
-            .bind(receipt)
-            .execute(&self.pool)
-            .await?;
+    pub(crate) async fn release_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
+        let (ids, deliveries) = columns(receipts);
+        sqlx::query(concat!(
+            "UPDATE messages m SET visible_at = now_ms() FROM ",
+            these_deliveries!()
+        ))
+        .bind(ids)
+        .bind(deliveries)
+        .execute(&self.pool)
+        .await?;
         self.bell.ring();
         Ok(())
     }
@@ -101,4 +118,8 @@ impl Postgres {
             })
             .collect()
     }
+}
+
+fn columns(receipts: &[RawReceipt]) -> (Vec<i64>, Vec<i64>) {
+    receipts.iter().map(|receipt| (receipt.id, receipt.delivery)).unzip()
 }

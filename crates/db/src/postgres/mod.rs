@@ -4,6 +4,7 @@ mod bell;
 mod claims;
 mod decode;
 mod jobs;
+mod letters;
 mod messages;
 mod relay;
 mod users;

@@ -22,6 +22,14 @@ macro_rules! due {
     };
 }
 
+/// Those of `$1` that are queued, locked in the order of their ids.
+macro_rules! queued_of_these {
+    () => {
+        "(SELECT id FROM jobs WHERE id = ANY($1) AND state = 'queued' ORDER BY id FOR UPDATE) these
+          WHERE jobs.id = these.id"
+    };
+}
+
 impl Postgres {
     pub(crate) async fn take_due(&self, limit: u32, lost_after: Duration) -> Result<Vec<Due>> {
         let rows = sqlx::query(concat!(
@@ -44,17 +52,17 @@ impl Postgres {
             .collect()
     }
 
-    pub(crate) async fn mark_sent(&self, job: JobId) -> Result<()> {
-        sqlx::query("UPDATE jobs SET message_at = now_ms() WHERE id = $1 AND state = 'queued'")
-            .bind(Uuid::from(job))
+    pub(crate) async fn mark_sent(&self, jobs: &[JobId]) -> Result<()> {
+        sqlx::query(concat!("UPDATE jobs SET message_at = now_ms() FROM ", queued_of_these!()))
+            .bind(jobs.iter().copied().map(Uuid::from).collect::<Vec<_>>())
             .execute(&self.pool)
             .await?;
         Ok(())
     }
 
-    pub(crate) async fn unmark_sent(&self, job: JobId) -> Result<()> {
-        sqlx::query("UPDATE jobs SET message_at = NULL WHERE id = $1 AND state = 'queued'")
-            .bind(Uuid::from(job))
+    pub(crate) async fn unmark_sent(&self, jobs: &[JobId]) -> Result<()> {
+        sqlx::query(concat!("UPDATE jobs SET message_at = NULL FROM ", queued_of_these!()))
+            .bind(jobs.iter().copied().map(Uuid::from).collect::<Vec<_>>())
             .execute(&self.pool)
             .await?;
         Ok(())

@@ -139,11 +139,38 @@ pub struct Reaped {
 /// A message of the `database` queue in a worker's hand.
 #[derive(Debug, Clone)]
 pub struct RawMessage {
+    /// To acknowledge it with.
+    pub receipt: RawReceipt,
+    /// What was sent.
+    pub body: String,
+}
+
+/// Names one delivery of a message of the `database` queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RawReceipt {
     /// Row.
     pub id: i64,
     /// Number of this delivery.
-    pub receipt: i64,
-    /// What was sent.
+    pub delivery: i64,
+}
+
+/// A message on its way into the `database` queue.
+#[derive(Debug, Clone)]
+pub struct RawSend {
+    /// Where it goes.
+    pub lane: Lane,
+    /// The job that it points at.
+    pub job: JobId,
+    /// What it says.
+    pub body: String,
+}
+
+/// A letter in the dead-letter queue of the `database` backend.
+#[derive(Debug, Clone)]
+pub struct RawLetter {
+    /// Row.
+    pub id: i64,
+    /// What it says.
     pub body: String,
 }
 

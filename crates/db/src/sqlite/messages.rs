@@ -2,25 +2,32 @@
 
 use std::time::Duration;
 
-use reelfleet_job::{JobId, Lane};
+use reelfleet_job::Lane;
+use serde_json::json;
 use sqlx::Row;
 
 use super::{Sqlite, decode, millis, now};
-use crate::{LaneDepth, RawMessage, Result};
+use crate::{LaneDepth, RawMessage, RawReceipt, RawSend, Result};
+
+macro_rules! these_deliveries {
+    () => {
+        "(id, receipt) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+    };
+}
 
 impl Sqlite {
     /// A message that is there already rings anew: whoever has it in hand can no longer acknowledge it away.
-    pub(crate) async fn send_message(&self, lane: Lane, job: JobId, body: &str) -> Result<()> {
+    pub(crate) async fn send_messages(&self, batch: &[RawSend]) -> Result<()> {
+        let rows = batch.iter().map(|send| json!([send.lane.to_string(), send.job, send.body]));
         sqlx::query(concat!(
-            "INSERT INTO messages (lane, job, body, visible_at) VALUES (?, ?, ?, ",
+            "INSERT INTO messages (lane, job, body, visible_at)
+             SELECT value ->> 0, value ->> 1, value ->> 2, ",
             now!(),
-            ")
+            " FROM json_each(?) WHERE true
              ON CONFLICT (job) DO UPDATE SET lane = excluded.lane, receipt = receipt + 1,
                     visible_at = min(visible_at, excluded.visible_at)"
         ))
-        .bind(lane.to_string())
-        .bind(job.to_string())
-        .bind(body)
+        .bind(rows.collect::<serde_json::Value>().to_string())
         .execute(&self.write)
         .await?;
         Ok(())
@@ -65,9 +72,9 @@ impl Sqlite {
                 return rows
                     .iter()
                     .map(|row| {
+                        let (id, delivery) = (row.try_get("id")?, row.try_get("receipt")?);
                         Ok(RawMessage {
-                            id: row.try_get("id")?,
-                            receipt: row.try_get("receipt")?,
+                            receipt: RawReceipt { id, delivery },
                             body: row.try_get("body")?,
                         })
                     })
@@ -77,23 +84,22 @@ impl Sqlite {
         Ok(Vec::new())
     }
 
-    pub(crate) async fn ack_message(&self, id: i64, receipt: i64) -> Result<()> {
-        sqlx::query("DELETE FROM messages WHERE id = ? AND receipt = ?")
-            .bind(id)
-            .bind(receipt)
+    pub(crate) async fn ack_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
+        sqlx::query(concat!("DELETE FROM messages WHERE ", these_deliveries!()))
+            .bind(pairs(receipts))
             .execute(&self.write)
             .await?;
         Ok(())
     }
 
-    pub(crate) async fn release_message(&self, id: i64, receipt: i64) -> Result<()> {
+    pub(crate) async fn release_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
         sqlx::query(concat!(
             "UPDATE messages SET visible_at = ",
             now!(),
-            " WHERE id = ? AND receipt = ?"
+            " WHERE ",
+            these_deliveries!()
         ))
-        .bind(id)
-        .bind(receipt)
+        .bind(pairs(receipts))
         .execute(&self.write)
         .await?;
         Ok(())
@@ -120,4 +126,9 @@ impl Sqlite {
             })
             .collect()
     }
+}
+
+fn pairs(receipts: &[RawReceipt]) -> String {
+    let pairs = receipts.iter().map(|RawReceipt { id, delivery }| json!([id, delivery]));
+    pairs.collect::<serde_json::Value>().to_string()
 }

@@ -3,6 +3,7 @@
 mod claims;
 mod decode;
 mod jobs;
+mod letters;
 mod messages;
 mod relay;
 mod users;

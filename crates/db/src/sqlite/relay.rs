@@ -73,23 +73,26 @@ impl Sqlite {
             .collect()
     }
 
-    pub(crate) async fn mark_sent(&self, job: JobId) -> Result<()> {
+    pub(crate) async fn mark_sent(&self, jobs: &[JobId]) -> Result<()> {
         sqlx::query(concat!(
             "UPDATE jobs SET message_at = ",
             now!(),
-            " WHERE id = ? AND state = 'queued'"
+            " WHERE id IN (SELECT value FROM json_each(?)) AND state = 'queued'"
         ))
-        .bind(job.to_string())
+        .bind(serde_json::json!(jobs).to_string())
         .execute(&self.write)
         .await?;
         Ok(())
     }
 
-    pub(crate) async fn unmark_sent(&self, job: JobId) -> Result<()> {
-        sqlx::query("UPDATE jobs SET message_at = NULL WHERE id = ? AND state = 'queued'")
-            .bind(job.to_string())
-            .execute(&self.write)
-            .await?;
+    pub(crate) async fn unmark_sent(&self, jobs: &[JobId]) -> Result<()> {
+        sqlx::query(
+            "UPDATE jobs SET message_at = NULL
+              WHERE id IN (SELECT value FROM json_each(?)) AND state = 'queued'",
+        )
+        .bind(serde_json::json!(jobs).to_string())
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 

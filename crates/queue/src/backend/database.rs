@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reelfleet_db::{Db, LaneDepth, RawMessage, Wakeup};
+use reelfleet_db::{Db, LaneDepth, RawReceipt, RawSend, Wakeup};
 use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 use tokio::time::Instant;
 
-use super::{Broker, Receipt, Token};
-use crate::{Delivery, Error};
+use super::{Broker, Receipt};
+use crate::{DeadLetter, Delivery, Depth, Error, Sent};
 
 /// How long a delivered message is hidden. A worker claims and acknowledges
 /// within milliseconds; this only bounds the delay when it dies in between.
@@ -23,30 +23,34 @@ pub(crate) struct Database {
     wakeup: Arc<Wakeup>,
 }
 
+/// One delivery of a message, or a dead letter.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Token {
+    Message(RawReceipt),
+    Letter(i64),
+}
+
 impl Database {
     pub(super) async fn open(db: Db) -> Result<Self, Error> {
         let wakeup = Arc::new(db.wakeup().await?);
         Ok(Self { db, wakeup })
     }
-
-    /// Bodies of another form are dropped: nothing could ever be done with them,
-    /// and a job that they meant is sent again by the relay.
-    async fn read(&self, raw: RawMessage) -> Result<Option<Delivery>, Error> {
-        let receipt = Receipt(Token::Database { id: raw.id, receipt: raw.receipt });
-        match Message::decode(&raw.body) {
-            Ok(message) => Ok(Some(Delivery { message, receipt })),
-            Err(error) => {
-                tracing::warn!(%error, message.id = raw.id, "a message of an unknown form was dropped");
-                self.ack(&receipt).await?;
-                Ok(None)
-            }
-        }
-    }
 }
 
 impl Broker for Database {
-    async fn send(&self, lane: Lane, message: &Message) -> Result<(), Error> {
-        Ok(self.db.send_message(lane, message.job, &message.encode()).await?)
+    async fn send(&self, batch: &[(Lane, Message)]) -> Sent {
+        let raw: Vec<_> = batch
+            .iter()
+            .map(|(lane, message)| RawSend {
+                lane: *lane,
+                job: message.job,
+                body: message.encode(),
+            })
+            .collect();
+        match self.db.send_messages(&raw).await {
+            Ok(()) => Sent::default(),
+            Err(error) => Sent::nothing(batch.len(), error.into()),
+        }
     }
 
     async fn receive(
@@ -59,10 +63,11 @@ impl Broker for Database {
         let until = Instant::now() + at_most;
         loop {
             let raw = self.db.receive_messages(lanes, limit, HIDE).await?;
-            let mut deliveries = Vec::with_capacity(raw.len());
-            for message in raw {
-                deliveries.extend(self.read(message).await?);
-            }
+            let received = raw
+                .into_iter()
+                .map(|raw| (raw.body, Receipt(super::Token::Database(Token::Message(raw.receipt)))))
+                .collect();
+            let deliveries = self.read(received).await?;
             let left = until.saturating_duration_since(Instant::now());
             if !deliveries.is_empty() || left.is_zero() {
                 return Ok(deliveries);
@@ -75,23 +80,62 @@ impl Broker for Database {
         }
     }
 
-    async fn ack(&self, Receipt(token): &Receipt) -> Result<(), Error> {
-        let Token::Database { id, receipt } = token;
-        Ok(self.db.ack_message(*id, *receipt).await?)
+    async fn ack(&self, receipts: &[Receipt]) -> Result<(), Error> {
+        let (messages, letters) = sort(receipts);
+        if !messages.is_empty() {
+            self.db.ack_messages(&messages).await?;
+        }
+        if !letters.is_empty() {
+            self.db.forget_letters(&letters).await?;
+        }
+        Ok(())
     }
 
-    async fn release(&self, Receipt(token): &Receipt) -> Result<(), Error> {
-        let Token::Database { id, receipt } = token;
-        Ok(self.db.release_message(*id, *receipt).await?)
+    async fn release(&self, receipts: &[Receipt]) -> Result<(), Error> {
+        let (messages, letters) = sort(receipts);
+        if !messages.is_empty() {
+            self.db.release_messages(&messages).await?;
+        }
+        if !letters.is_empty() {
+            self.db.release_letters(&letters).await?;
+        }
+        Ok(())
     }
 
-    async fn depth(&self) -> Result<Vec<LaneDepth>, Error> {
+    async fn bury(&self, bodies: &[String]) -> Result<(), Error> {
+        Ok(self.db.bury_letters(bodies).await?)
+    }
+
+    async fn dead_letters(&self, limit: u32) -> Result<Vec<DeadLetter>, Error> {
+        let letters = self.db.dead_letters(limit, HIDE).await?.into_iter();
+        Ok(letters
+            .map(|raw| DeadLetter {
+                body: raw.body,
+                receipt: Receipt(super::Token::Database(Token::Letter(raw.id))),
+            })
+            .collect())
+    }
+
+    async fn depth(&self) -> Result<Depth, Error> {
         // An empty lane has no rows, and is a lane all the same.
         let found = self.db.lane_depths().await?;
         let depth_of = |lane| {
             let found = found.iter().find(|depth| depth.lane == lane).copied();
             found.unwrap_or(LaneDepth { lane, ready: 0, in_flight: 0 })
         };
-        Ok(Kind::ALL.into_iter().flat_map(Lane::of).map(depth_of).collect())
+        let lanes = Kind::ALL.into_iter().flat_map(Lane::of).map(depth_of).collect();
+        Ok(Depth { lanes, dead: self.db.count_letters().await? })
     }
+}
+
+fn sort(receipts: &[Receipt]) -> (Vec<RawReceipt>, Vec<i64>) {
+    let (mut messages, mut letters) = (Vec::new(), Vec::new());
+    for Receipt(token) in receipts {
+        match token {
+            super::Token::Database(Token::Message(receipt)) => messages.push(*receipt),
+            super::Token::Database(Token::Letter(id)) => letters.push(*id),
+            _ => {}
+        }
+    }
+    (messages, letters)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reelfleet_db::{Db, NewUser, NewVideo, Role, Submitted, Video};
 use reelfleet_job::{JobId, Kind, Lane, Message, Priority, VideoId, WorkerId};
-use reelfleet_queue::{Delivery, Queue, Relay, RelayConfig, submit_video};
+use reelfleet_queue::{Delivery, Queue, QueueConfig, Relay, RelayConfig, submit_video};
 use reelfleet_runtime::Shutdown;
 
 /// The suite's own text, so that a forgotten test is noticed.
@@ -13,10 +13,60 @@ pub(crate) const SOURCE: &str = include_str!("suite.rs");
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(120);
 
+/// A queue with empty lanes, and a database beside it.
 pub(crate) struct Fixture {
     pub(crate) db: Db,
     pub(crate) queue: Queue,
+    _folder: tempfile::TempDir,
 }
+
+impl Fixture {
+    /// The broker of a configuration, beside a database of its own.
+    pub(crate) async fn open(config: &QueueConfig) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
+        db.migrate().await.unwrap();
+        let queue = Queue::open(config, &db).await.unwrap();
+        Fixture { db, queue, _folder: folder }
+    }
+}
+
+/// Runs every test of the suite, each on what `$fixture` makes.
+macro_rules! conforms {
+    ($fixture:path) => {
+        crate::suite::conforms! { $fixture:
+            a_message_in_hand_comes_to_nobody_else,
+            an_acknowledged_message_is_gone_and_a_released_one_comes_at_once,
+            a_batch_is_sent_received_and_acknowledged_whole,
+            a_released_batch_comes_again_whole,
+            many_receivers_share_what_is_there_without_doubles,
+            a_send_wakes_a_waiting_receive,
+            a_receive_waits_no_longer_than_it_is_told,
+            a_receive_ends_when_the_drain_begins,
+            urgent_messages_go_first_and_low_ones_progress,
+            dead_letters_are_kept_until_they_are_forgotten,
+            a_submitted_video_rings,
+            a_job_whose_message_was_lost_is_sent_again,
+            a_job_that_was_handed_back_is_sent_again,
+            a_lost_job_is_freed_and_sent_again,
+        }
+    };
+    ($fixture:path: $($name:ident,)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                crate::suite::$name($fixture().await).await;
+            }
+        )*
+
+        #[test]
+        fn every_test_of_the_suite_is_listed() {
+            let written = crate::suite::SOURCE.matches("\npub(crate) async fn ").count();
+            assert_eq!([$(stringify!($name)),*].len(), written);
+        }
+    };
+}
+pub(crate) use conforms;
 
 pub(crate) fn receive(queue: &Queue, turn: u64) -> impl Future<Output = Vec<Delivery>> {
     let queue = queue.clone();
@@ -26,7 +76,7 @@ pub(crate) fn receive(queue: &Queue, turn: u64) -> impl Future<Output = Vec<Deli
 
 pub(crate) fn ready(queue: &Queue) -> impl Future<Output = u64> {
     let queue = queue.clone();
-    async move { queue.depth().await.unwrap().iter().map(|depth| depth.ready).sum() }
+    async move { queue.depth().await.unwrap().lanes.iter().map(|depth| depth.ready).sum() }
 }
 
 fn send(queue: &Queue, priority: Priority) -> impl Future<Output = JobId> {
@@ -34,7 +84,7 @@ fn send(queue: &Queue, priority: Priority) -> impl Future<Output = JobId> {
     async move {
         let job = JobId::generate();
         let lane = Lane { kind: Kind::Transcode, priority };
-        queue.send(lane, &Message::to(job, Kind::Transcode)).await.unwrap();
+        assert!(queue.send(&[(lane, Message::to(job, Kind::Transcode))]).await.error.is_none());
         job
     }
 }
@@ -75,7 +125,7 @@ pub(crate) async fn a_message_in_hand_comes_to_nobody_else(Fixture { queue, .. }
     let first = receive(&queue, 0).await;
     assert_eq!(first[0].message, Message::to(job, Kind::Transcode));
     assert!(receive(&queue, 0).await.is_empty());
-    let depth = queue.depth().await.unwrap();
+    let depth = queue.depth().await.unwrap().lanes;
     assert_eq!(depth.iter().map(|depth| depth.in_flight).sum::<u64>(), 1);
     assert_eq!(depth.len(), 3, "an empty lane is a lane all the same");
 }
@@ -87,15 +137,131 @@ pub(crate) async fn an_acknowledged_message_is_gone_and_a_released_one_comes_at_
     let gone = send(&queue, Priority::Normal).await;
     for delivery in receive(&queue, 0).await {
         if delivery.message.job == gone {
-            queue.ack(&delivery.receipt).await.unwrap();
+            queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
             // A second time is fine: the answer to the first may have been lost.
-            queue.ack(&delivery.receipt).await.unwrap();
+            queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
         } else {
-            queue.release(&delivery.receipt).await.unwrap();
+            queue.release(&[delivery.receipt]).await.unwrap();
         }
     }
     let again = receive(&queue, 0).await;
     assert_eq!(again.iter().map(|delivery| delivery.message.job).collect::<Vec<_>>(), [kept]);
+}
+
+/// Sends `count` messages to the normal lane in one call; their jobs.
+async fn send_many(queue: &Queue, count: usize) -> Vec<JobId> {
+    let lane = Lane { kind: Kind::Transcode, priority: Priority::Normal };
+    let jobs: Vec<_> = (0..count).map(|_| JobId::generate()).collect();
+    let batch: Vec<_> = jobs.iter().map(|job| (lane, Message::to(*job, Kind::Transcode))).collect();
+    let sent = queue.send(&batch).await;
+    assert!(sent.error.is_none() && sent.unconfirmed.is_empty(), "{sent:?}");
+    jobs
+}
+
+/// Receives until `count` messages are in hand.
+async fn receive_many(queue: &Queue, count: usize) -> Vec<Delivery> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        let shutdown = Shutdown::new();
+        let more = queue.receive(Kind::Transcode, 0, 100, LONG, &shutdown).await.unwrap();
+        assert!(!more.is_empty(), "{} of {count} came", all.len());
+        all.extend(more);
+    }
+    all
+}
+
+fn sorted(jobs: impl IntoIterator<Item = JobId>) -> Vec<JobId> {
+    let mut jobs: Vec<_> = jobs.into_iter().collect();
+    jobs.sort();
+    jobs
+}
+
+pub(crate) async fn a_batch_is_sent_received_and_acknowledged_whole(
+    Fixture { queue, .. }: Fixture,
+) {
+    let jobs = send_many(&queue, 123).await;
+    let all = receive_many(&queue, 123).await;
+    assert_eq!(sorted(all.iter().map(|delivery| delivery.message.job)), sorted(jobs));
+    queue.ack(&all.into_iter().map(|delivery| delivery.receipt).collect::<Vec<_>>()).await.unwrap();
+    let depth = queue.depth().await.unwrap().lanes;
+    assert!(depth.iter().all(|lane| lane.ready + lane.in_flight == 0), "{depth:?}");
+    // Nothing to do is fine, too.
+    queue.ack(&[]).await.unwrap();
+    queue.release(&[]).await.unwrap();
+    assert!(queue.send(&[]).await.error.is_none());
+}
+
+pub(crate) async fn a_released_batch_comes_again_whole(Fixture { queue, .. }: Fixture) {
+    let jobs = send_many(&queue, 50).await;
+    let all = receive_many(&queue, 50).await;
+    let receipts: Vec<_> = all.into_iter().map(|delivery| delivery.receipt).collect();
+    queue.release(&receipts).await.unwrap();
+    let again = receive_many(&queue, 50).await;
+    assert_eq!(sorted(again.iter().map(|delivery| delivery.message.job)), sorted(jobs));
+    // What was delivered again since is not acknowledged away by those who had it before.
+    queue.ack(&receipts).await.unwrap();
+    let depth = queue.depth().await.unwrap().lanes;
+    assert_eq!(depth.iter().map(|lane| lane.ready + lane.in_flight).sum::<u64>(), 50);
+}
+
+pub(crate) async fn many_receivers_share_what_is_there_without_doubles(
+    Fixture { queue, .. }: Fixture,
+) {
+    let jobs = send_many(&queue, 200).await;
+    let receivers = (0..8).map(|turn| {
+        let queue = queue.clone();
+        tokio::spawn(async move {
+            let (mut mine, shutdown) = (Vec::new(), Shutdown::new());
+            loop {
+                let none = Duration::from_millis(100);
+                let some = queue.receive(Kind::Transcode, turn, 7, none, &shutdown).await.unwrap();
+                if some.is_empty() {
+                    return mine;
+                }
+                assert!(some.len() <= 7);
+                mine.extend(some.iter().map(|delivery| delivery.message.job));
+                let receipts: Vec<_> = some.into_iter().map(|one| one.receipt).collect();
+                queue.ack(&receipts).await.unwrap();
+            }
+        })
+    });
+    let mut all = Vec::new();
+    for receiver in receivers.collect::<Vec<_>>() {
+        all.extend(receiver.await.unwrap());
+    }
+    assert_eq!(sorted(all), sorted(jobs));
+}
+
+pub(crate) async fn dead_letters_are_kept_until_they_are_forgotten(Fixture { queue, .. }: Fixture) {
+    let bodies = ["one", "two, which no version wrote: {", "three"].map(str::to_owned);
+    queue.bury(&bodies).await.unwrap();
+    let mut letters = Vec::new();
+    while letters.len() < 3 {
+        letters.extend(queue.dead_letters(10).await.unwrap());
+    }
+    letters.sort_by(|a, b| a.body.cmp(&b.body));
+    assert_eq!(
+        letters.iter().map(|letter| &letter.body).collect::<Vec<_>>(),
+        [&bodies[0], &bodies[2], &bodies[1]]
+    );
+    assert_eq!(queue.depth().await.unwrap().dead, 3, "looked at, and there all the same");
+    let receipts: Vec<_> = letters.into_iter().map(|letter| letter.receipt).collect();
+    queue.ack(&receipts[..1]).await.unwrap();
+    queue.release(&receipts[1..]).await.unwrap();
+    assert_eq!(queue.depth().await.unwrap().dead, 2);
+    let mut again = Vec::new();
+    while again.len() < 2 {
+        again.extend(queue.dead_letters(10).await.unwrap().into_iter().map(|letter| letter.body));
+    }
+    again.sort();
+    assert_eq!(again, [bodies[2].clone(), bodies[1].clone()]);
+}
+
+pub(crate) async fn a_receive_waits_no_longer_than_it_is_told(Fixture { queue, .. }: Fixture) {
+    let wait = Duration::from_millis(300);
+    let receive = async { queue.receive(Kind::Transcode, 0, 1, wait, &Shutdown::new()).await };
+    let received = tokio::time::timeout(Duration::from_secs(30), receive).await.unwrap().unwrap();
+    assert!(received.is_empty());
 }
 
 pub(crate) async fn a_send_wakes_a_waiting_receive(Fixture { queue, .. }: Fixture) {
@@ -148,7 +314,7 @@ pub(crate) async fn a_submitted_video_rings(fixture: Fixture) {
 pub(crate) async fn a_job_whose_message_was_lost_is_sent_again(fixture: Fixture) {
     let video = submitted(&fixture).await;
     for delivery in receive(&fixture.queue, 0).await {
-        fixture.queue.ack(&delivery.receipt).await.unwrap();
+        fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
     }
     assert_eq!(ready(&fixture.queue).await, 0);
     let at_once = RelayConfig { lost_after: Duration::ZERO, ..RelayConfig::default() };
@@ -163,7 +329,7 @@ pub(crate) async fn a_job_that_was_handed_back_is_sent_again(fixture: Fixture) {
     let video = submitted(&fixture).await;
     let delivery = receive(&fixture.queue, 0).await.remove(0);
     let claimed = fixture.db.claim(video.job, WorkerId::generate(), LONG).await.unwrap().unwrap();
-    fixture.queue.ack(&delivery.receipt).await.unwrap();
+    fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
     fixture.db.hand_back(video.job, claimed.epoch).await.unwrap();
     relay(&fixture).turn().await.unwrap();
     assert_eq!(receive(&fixture.queue, 0).await[0].message.job, video.job);
@@ -173,7 +339,7 @@ pub(crate) async fn a_lost_job_is_freed_and_sent_again(fixture: Fixture) {
     let video = submitted(&fixture).await;
     let delivery = receive(&fixture.queue, 0).await.remove(0);
     fixture.db.claim(video.job, WorkerId::generate(), Duration::ZERO).await.unwrap().unwrap();
-    fixture.queue.ack(&delivery.receipt).await.unwrap();
+    fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
     let relay = relay(&fixture);
     while ready(&fixture.queue).await == 0 {
         relay.turn().await.unwrap();

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use reelfleet_db::Db;
-use reelfleet_job::{Kind, Lane};
+use reelfleet_db::{Db, RawSend};
+use reelfleet_job::{JobId, Kind, Lane};
 
 use super::{LEASE, claim, queued};
 
@@ -12,7 +12,7 @@ pub(crate) async fn a_due_job_without_a_message_is_taken_once(db: Db) {
     assert_eq!(due[0].lane.to_string(), "transcode-normal");
     assert!(db.take_due(10, LEASE).await.unwrap().is_empty());
     // Unseen for too long, or taken back: the message counts as lost.
-    db.unmark_sent(video.job).await.unwrap();
+    db.unmark_sent(&[video.job]).await.unwrap();
     assert_eq!(db.take_due(10, LEASE).await.unwrap().len(), 1);
     loop {
         if db.take_due(10, Duration::ZERO).await.unwrap().len() == 1 {
@@ -27,42 +27,46 @@ pub(crate) async fn a_due_job_without_a_message_is_taken_once(db: Db) {
 pub(crate) async fn a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing(db: Db) {
     let video = queued(&db).await;
     let lanes = Lane::of(Kind::Transcode);
-    db.send_message(lanes[1], video.job, "body").await.unwrap();
+    db.send_messages(&[message(lanes[1], video.job)]).await.unwrap();
     let first = db.receive_messages(&lanes, 10, LEASE).await.unwrap().remove(0);
     assert_eq!(first.body, "body");
     assert!(db.receive_messages(&lanes, 10, LEASE).await.unwrap().is_empty());
     let depth = db.lane_depths().await.unwrap();
     assert_eq!((depth[0].lane, depth[0].ready, depth[0].in_flight), (lanes[1], 0, 1));
 
-    db.release_message(first.id, first.receipt).await.unwrap();
+    db.release_messages(&[first.receipt]).await.unwrap();
     let second = db.receive_messages(&lanes, 10, LEASE).await.unwrap().remove(0);
     assert_eq!(second.id, first.id);
-    db.ack_message(first.id, first.receipt).await.unwrap();
-    db.release_message(first.id, first.receipt).await.unwrap();
+    db.ack_messages(&[first.receipt]).await.unwrap();
+    db.release_messages(&[first.receipt]).await.unwrap();
     assert_eq!(db.lane_depths().await.unwrap()[0].in_flight, 1);
-    db.ack_message(second.id, second.receipt).await.unwrap();
+    db.ack_messages(&[second.receipt]).await.unwrap();
     assert!(db.lane_depths().await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_message_that_waits_in_a_long_queue_is_not_lost(db: Db) {
     let video = queued(&db).await;
     let lanes = Lane::of(Kind::Transcode);
-    db.send_message(lanes[1], video.job, "body").await.unwrap();
-    db.mark_sent(video.job).await.unwrap();
+    db.send_messages(&[message(lanes[1], video.job)]).await.unwrap();
+    db.mark_sent(&[video.job]).await.unwrap();
     let in_hand = db.receive_messages(&lanes, 1, Duration::ZERO).await.unwrap().remove(0);
     for _ in 0..20 {
         assert!(db.take_due(10, Duration::ZERO).await.unwrap().is_empty());
     }
     // Rung anew, it cannot be acknowledged away by whoever had it in hand before.
-    db.send_message(lanes[1], video.job, "body").await.unwrap();
-    db.ack_message(in_hand.id, in_hand.receipt).await.unwrap();
+    db.send_messages(&[message(lanes[1], video.job)]).await.unwrap();
+    db.ack_messages(&[in_hand.receipt]).await.unwrap();
     assert_eq!(db.receive_messages(&lanes, 1, LEASE).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn a_second_message_for_a_job_is_the_same_message(db: Db) {
     let video = queued(&db).await;
     let lanes = Lane::of(Kind::Transcode);
-    db.send_message(lanes[0], video.job, "body").await.unwrap();
-    db.send_message(lanes[0], video.job, "body").await.unwrap();
+    db.send_messages(&[message(lanes[0], video.job)]).await.unwrap();
+    db.send_messages(&[message(lanes[0], video.job)]).await.unwrap();
     assert_eq!(db.lane_depths().await.unwrap()[0].ready, 1);
+}
+
+fn message(lane: Lane, job: JobId) -> RawSend {
+    RawSend { lane, job, body: "body".to_owned() }
 }

@@ -1,0 +1,63 @@
+//! The dead-letter queue of the `database` queue.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sqlx::Row;
+
+use super::{Sqlite, millis, now};
+use crate::{RawLetter, Result};
+
+impl Sqlite {
+    pub(crate) async fn bury_letters(&self, bodies: &[String]) -> Result<()> {
+        sqlx::query(
+            "INSERT INTO dead_letters (body, visible_at)
+             SELECT value, 0 FROM json_each(?) WHERE true ON CONFLICT (body) DO NOTHING",
+        )
+        .bind(json!(bodies).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn dead_letters(&self, limit: u32, hide: Duration) -> Result<Vec<RawLetter>> {
+        let rows = sqlx::query(concat!(
+            "UPDATE dead_letters SET visible_at = ",
+            now!(),
+            " + ? WHERE id IN (SELECT id FROM dead_letters WHERE visible_at <= ",
+            now!(),
+            " ORDER BY id LIMIT ?) RETURNING id, body"
+        ))
+        .bind(millis(hide))
+        .bind(limit)
+        .fetch_all(&self.write)
+        .await?;
+        rows.iter()
+            .map(|row| Ok(RawLetter { id: row.try_get("id")?, body: row.try_get("body")? }))
+            .collect()
+    }
+
+    pub(crate) async fn forget_letters(&self, ids: &[i64]) -> Result<()> {
+        sqlx::query("DELETE FROM dead_letters WHERE id IN (SELECT value FROM json_each(?))")
+            .bind(json!(ids).to_string())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn release_letters(&self, ids: &[i64]) -> Result<()> {
+        sqlx::query(
+            "UPDATE dead_letters SET visible_at = 0 WHERE id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(json!(ids).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn count_letters(&self) -> Result<u64> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(&self.read).await?;
+        Ok(count.unsigned_abs())
+    }
+}
