@@ -32,7 +32,8 @@ mod wakeup;
 
 use std::time::Duration;
 
-use reelfleet_job::{JobId, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
+use reelfleet_job::{JobId, Kind, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
+use uuid::Uuid;
 
 pub use config::{DATABASE_URL, DatabaseConfig, VARS};
 pub use error::Error;
@@ -183,6 +184,19 @@ calls! {
     reap(policy: &RetryPolicy) -> Reaped;
     /// Frees every job of a worker that is known to be dead, without waiting for the leases.
     reap_worker(worker: WorkerId, policy: &RetryPolicy) -> Reaped;
+
+    /// Dead jobs of which no letter is in the dead-letter queue.
+    unburied(limit: u32) -> Vec<(JobId, Kind)>;
+    /// Notes that letters of these jobs are in the dead-letter queue.
+    mark_buried(jobs: &[JobId]) -> ();
+    /// Those of these jobs that are dead.
+    dead_of(jobs: &[JobId]) -> Vec<JobId>;
+
+    /// Takes a duty for a while, or keeps it: the number of its holder, counted from one. None if
+    /// another holder has it.
+    take_duty(duty: &str, holder: Uuid, lease: Duration) -> Option<u64>;
+    /// Lets others have it at once.
+    leave_duty(duty: &str, holder: Uuid) -> ();
 
     /// Puts messages into their lanes, all or none; a second one for the same job only makes the first ready again.
     send_messages(batch: &[RawSend]) -> ();

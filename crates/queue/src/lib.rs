@@ -20,7 +20,9 @@
 
 mod backend;
 mod config;
+mod duty;
 mod lanes;
+mod letters;
 mod relay;
 mod submit;
 
@@ -32,7 +34,9 @@ use reelfleet_runtime::Shutdown;
 
 pub use backend::Receipt;
 pub use config::{QUEUE_TYPE, QueueConfig, VARS};
+pub use duty::Duty;
 pub use lanes::lane_order;
+pub use letters::DeadLetters;
 pub use reelfleet_db::LaneDepth;
 pub use relay::{Relay, RelayConfig};
 pub use submit::submit_video;

@@ -1,10 +1,10 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reelfleet_db::{Db, Reaped};
 use reelfleet_job::{Message, RetryPolicy};
 use reelfleet_runtime::{Backoff, Clock, Shutdown};
 
-use crate::{Error, Queue};
+use crate::{DeadLetters, Duty, Error, Queue};
 
 /// A pause this much longer than it was meant to be, and the machine has slept; and how
 /// long leases then get to be renewed.
@@ -21,6 +21,8 @@ pub struct RelayConfig {
     pub batch: u32,
     /// What a lost worker's job gets.
     pub retry: RetryPolicy,
+    /// How often the dead-letter queue is compared with the rows.
+    pub letters_every: Duration,
 }
 
 impl Default for RelayConfig {
@@ -30,17 +32,20 @@ impl Default for RelayConfig {
             lost_after: Duration::from_secs(60),
             batch: 500,
             retry: RetryPolicy::default(),
+            letters_every: Duration::from_secs(60),
         }
     }
 }
 
 /// Sends due jobs that have no message in flight, and frees jobs whose lease ran out.
 ///
-/// It acts on what the rows say and remembers nothing, so any number of them may run.
+/// Any number of them may run: one at a time works. It acts on what the rows say and remembers
+/// nothing, so a turn that two of them do at once is harmless.
 #[derive(Debug)]
 pub struct Relay {
     db: Db,
     queue: Queue,
+    letters: DeadLetters,
     config: RelayConfig,
 }
 
@@ -48,13 +53,16 @@ impl Relay {
     /// A relay between a database and a queue.
     #[must_use]
     pub fn new(db: Db, queue: Queue, config: RelayConfig) -> Self {
-        Self { db, queue, config }
+        let letters = DeadLetters::new(db.clone(), queue.clone());
+        Self { db, queue, letters, config }
     }
 
     /// Works until it is told to leave. It goes on through every error: nothing else repairs.
     pub async fn run(&self, shutdown: Shutdown) {
         let mut backoff = Backoff::new(self.config.every, Duration::from_secs(10));
         let mut wait = self.config.every;
+        let mut duty = Duty::new(self.db.clone(), "relay");
+        let mut cleared = None;
         let clock = Clock::system();
         let mut asleep = clock.now();
         while shutdown.sleep(wait).await {
@@ -65,7 +73,7 @@ impl Relay {
                 tracing::info!("this machine slept: leases get a moment to be renewed");
                 shutdown.sleep(SLEPT).await;
             }
-            let turn = self.turn().await;
+            let turn = self.my_turn(&mut duty, &mut cleared).await;
             asleep = clock.now();
             wait = match turn {
                 Ok(()) => {
@@ -78,6 +86,22 @@ impl Relay {
                 }
             };
         }
+        duty.leave().await;
+    }
+
+    async fn my_turn(&self, duty: &mut Duty, cleared: &mut Option<Instant>) -> Result<(), Error> {
+        if !duty.is_mine().await? {
+            return Ok(());
+        }
+        self.turn().await?;
+        if cleared.is_none_or(|at| at.elapsed() >= self.config.letters_every) {
+            let forgotten = self.letters.clear().await?;
+            if forgotten > 0 {
+                tracing::info!("{forgotten} letters of jobs that are not dead were forgotten");
+            }
+            *cleared = Some(Instant::now());
+        }
+        Ok(())
     }
 
     /// One look.
@@ -96,6 +120,12 @@ impl Relay {
                 reaped.freed + reaped.dead + reaped.cancelled
             );
         }
+        self.send_due().await?;
+        self.letters.bury().await?;
+        Ok(())
+    }
+
+    async fn send_due(&self) -> Result<(), Error> {
         let due = self.db.take_due(self.config.batch, self.config.lost_after).await?;
         if due.is_empty() {
             return Ok(());

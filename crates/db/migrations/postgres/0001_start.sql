@@ -38,7 +38,7 @@ CREATE TABLE jobs (
     epoch            BIGINT NOT NULL DEFAULT 0,
     lease_until      BIGINT,
     worker           UUID,
-    message_at       BIGINT,              -- when a message was last sent for it; NULL: none in flight
+    message_at       BIGINT,              -- when a message (a dead job: its letter) was last sent; NULL: none
     cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
     progress         DOUBLE PRECISION NOT NULL DEFAULT 0,
     error_code       TEXT,
@@ -51,6 +51,7 @@ CREATE TABLE jobs (
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
 CREATE INDEX jobs_queued ON jobs (priority, run_at) WHERE state = 'queued';
 CREATE INDEX jobs_messages ON jobs (message_at) WHERE state = 'queued';
+CREATE INDEX jobs_unburied ON jobs (id) WHERE state = 'dead' AND message_at IS NULL;
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_closed ON jobs (state, finished_at) WHERE state IN ('done', 'dead', 'cancelled');
 CREATE INDEX jobs_unfinished_of_owner ON jobs (owner) WHERE state IN ('scheduled', 'queued', 'running');
@@ -116,6 +117,14 @@ CREATE TABLE dead_letters (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     body       TEXT NOT NULL UNIQUE,
     visible_at BIGINT NOT NULL
+);
+
+-- What one process at a time does, and which. The epoch counts the holders.
+CREATE TABLE duties (
+    name        TEXT PRIMARY KEY,
+    holder      UUID NOT NULL,
+    epoch       BIGINT NOT NULL,
+    lease_until BIGINT NOT NULL
 );
 
 CREATE TABLE workers (

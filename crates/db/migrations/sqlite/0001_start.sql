@@ -29,7 +29,7 @@ CREATE TABLE jobs (
     epoch            INTEGER NOT NULL DEFAULT 0,
     lease_until      INTEGER,
     worker           TEXT,
-    message_at       INTEGER,             -- when a message was last sent for it; NULL: none in flight
+    message_at       INTEGER,             -- when a message (a dead job: its letter) was last sent; NULL: none
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     progress         REAL NOT NULL DEFAULT 0,
     error_code       TEXT,
@@ -41,6 +41,7 @@ CREATE TABLE jobs (
 
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
 CREATE INDEX jobs_queued ON jobs (priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_unburied ON jobs (id) WHERE state = 'dead' AND message_at IS NULL;
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_closed ON jobs (state, finished_at) WHERE state IN ('done', 'dead', 'cancelled');
 
@@ -106,6 +107,14 @@ CREATE TABLE dead_letters (
     body       TEXT NOT NULL UNIQUE,
     visible_at INTEGER NOT NULL
 ) STRICT;
+
+-- What one process at a time does, and which. The epoch counts the holders.
+CREATE TABLE duties (
+    name        TEXT PRIMARY KEY,
+    holder      TEXT NOT NULL,
+    epoch       INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE workers (
     id          TEXT PRIMARY KEY,

@@ -165,7 +165,7 @@ impl Postgres {
     pub(crate) async fn close_dead(&self, job: JobId, at: u64, reason: &Reason) -> Result<bool> {
         self.leave(
             leaving!(
-                "state = 'dead', worker = NULL, lease_until = NULL,
+                "state = 'dead', worker = NULL, lease_until = NULL, message_at = NULL,
                  error_code = $3, error_message = $4, finished_at = now_ms() + $5",
                 ""
             ),

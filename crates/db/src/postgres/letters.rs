@@ -1,13 +1,41 @@
-//! The dead-letter queue of the `database` queue.
+//! Dead jobs and their letters, and the dead-letter queue of the `database` queue.
 
 use std::time::Duration;
 
+use reelfleet_job::{JobId, Kind};
 use sqlx::Row;
+use uuid::Uuid;
 
-use super::{Postgres, millis};
+use super::{Postgres, decode, millis};
 use crate::{RawLetter, Result};
 
 impl Postgres {
+    pub(crate) async fn unburied(&self, limit: u32) -> Result<Vec<(JobId, Kind)>> {
+        let rows = sqlx::query(
+            "SELECT id, kind FROM jobs WHERE state = 'dead' AND message_at IS NULL ORDER BY id LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(|row| Ok((decode::id(row, "id")?, decode::word(row, "kind")?))).collect()
+    }
+
+    pub(crate) async fn mark_buried(&self, jobs: &[JobId]) -> Result<()> {
+        sqlx::query("UPDATE jobs SET message_at = now_ms() WHERE id = ANY($1) AND state = 'dead'")
+            .bind(uuids(jobs))
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn dead_of(&self, jobs: &[JobId]) -> Result<Vec<JobId>> {
+        let rows = sqlx::query("SELECT id FROM jobs WHERE state = 'dead' AND id = ANY($1)")
+            .bind(uuids(jobs))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(|row| decode::id(row, "id")).collect()
+    }
+
     pub(crate) async fn bury_letters(&self, bodies: &[String]) -> Result<()> {
         sqlx::query(
             "INSERT INTO dead_letters (body, visible_at)
@@ -56,4 +84,8 @@ impl Postgres {
             sqlx::query_scalar("SELECT count(*) FROM dead_letters").fetch_one(&self.pool).await?;
         Ok(count.unsigned_abs())
     }
+}
+
+fn uuids(jobs: &[JobId]) -> Vec<Uuid> {
+    jobs.iter().copied().map(Uuid::from).collect()
 }

@@ -3,6 +3,7 @@
 mod bell;
 mod claims;
 mod decode;
+mod duties;
 mod jobs;
 mod letters;
 mod messages;

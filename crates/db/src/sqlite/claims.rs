@@ -141,7 +141,7 @@ impl Sqlite {
     pub(crate) async fn close_dead(&self, job: JobId, at: u64, reason: &Reason) -> Result<bool> {
         self.leave(
             concat!(
-                "UPDATE jobs SET state = 'dead', worker = NULL, lease_until = NULL,
+                "UPDATE jobs SET state = 'dead', worker = NULL, lease_until = NULL, message_at = NULL,
                         error_code = ?3, error_message = ?4, finished_at = ",
                 now!(),
                 " + ?5

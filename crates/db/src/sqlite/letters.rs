@@ -1,14 +1,47 @@
-//! The dead-letter queue of the `database` queue.
+//! Dead jobs and their letters, and the dead-letter queue of the `database` queue.
 
 use std::time::Duration;
 
+use reelfleet_job::{JobId, Kind};
 use serde_json::json;
 use sqlx::Row;
 
-use super::{Sqlite, millis, now};
+use super::{Sqlite, decode, millis, now};
 use crate::{RawLetter, Result};
 
 impl Sqlite {
+    pub(crate) async fn unburied(&self, limit: u32) -> Result<Vec<(JobId, Kind)>> {
+        let rows = sqlx::query(
+            "SELECT id, kind FROM jobs WHERE state = 'dead' AND message_at IS NULL ORDER BY id LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| Ok((decode::id(row, "id")?, decode::word(row, "kind")?))).collect()
+    }
+
+    pub(crate) async fn mark_buried(&self, jobs: &[JobId]) -> Result<()> {
+        sqlx::query(concat!(
+            "UPDATE jobs SET message_at = ",
+            now!(),
+            " WHERE id IN (SELECT value FROM json_each(?)) AND state = 'dead'"
+        ))
+        .bind(json!(jobs).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn dead_of(&self, jobs: &[JobId]) -> Result<Vec<JobId>> {
+        let rows = sqlx::query(
+            "SELECT id FROM jobs WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?))",
+        )
+        .bind(json!(jobs).to_string())
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter().map(|row| decode::id(row, "id")).collect()
+    }
+
     pub(crate) async fn bury_letters(&self, bodies: &[String]) -> Result<()> {
         sqlx::query(
             "INSERT INTO dead_letters (body, visible_at)

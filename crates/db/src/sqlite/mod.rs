@@ -2,6 +2,7 @@
 
 mod claims;
 mod decode;
+mod duties;
 mod jobs;
 mod letters;
 mod messages;

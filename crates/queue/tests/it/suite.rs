@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use reelfleet_db::{Db, NewUser, NewVideo, Role, Submitted, Video};
-use reelfleet_job::{JobId, Kind, Lane, Message, Priority, VideoId, WorkerId};
-use reelfleet_queue::{Delivery, Queue, QueueConfig, Relay, RelayConfig, submit_video};
+use reelfleet_job::{JobId, Kind, Lane, Message, Priority, Reason, VideoId, WorkerId};
+use reelfleet_queue::{
+    DeadLetters, Delivery, Queue, QueueConfig, Relay, RelayConfig, submit_video,
+};
 use reelfleet_runtime::Shutdown;
 
 /// The suite's own text, so that a forgotten test is noticed.
@@ -45,6 +47,7 @@ macro_rules! conforms {
             a_receive_ends_when_the_drain_begins,
             urgent_messages_go_first_and_low_ones_progress,
             dead_letters_are_kept_until_they_are_forgotten,
+            every_dead_job_has_a_letter_and_no_other_job_has_one,
             a_submitted_video_rings,
             a_job_whose_message_was_lost_is_sent_again,
             a_job_that_was_handed_back_is_sent_again,
@@ -255,6 +258,41 @@ pub(crate) async fn dead_letters_are_kept_until_they_are_forgotten(Fixture { que
     }
     again.sort();
     assert_eq!(again, [bodies[2].clone(), bodies[1].clone()]);
+}
+
+pub(crate) async fn every_dead_job_has_a_letter_and_no_other_job_has_one(fixture: Fixture) {
+    let Fixture { db, queue, .. } = &fixture;
+    let video = submitted(&fixture).await;
+    let claimed = db.claim(video.job, WorkerId::generate(), LONG).await.unwrap().unwrap();
+    let reason = Reason::new("not_a_video", "This file is not a video.");
+    assert!(db.close_dead(video.job, claimed.epoch, &reason).await.unwrap());
+    let letters = DeadLetters::new(db.clone(), queue.clone());
+    assert_eq!(letters.bury().await.unwrap(), 1);
+    assert_eq!(letters.bury().await.unwrap(), 0, "one letter is enough");
+    // A body of another's stays, and a double goes.
+    let double = Message::to(video.job, Kind::Transcode).encode();
+    queue.bury(&["from somebody else".to_owned(), double]).await.unwrap();
+    until(|| async {
+        letters.clear().await.unwrap();
+        queue.depth().await.unwrap().dead == 2
+    })
+    .await;
+    assert!(db.redrive(video.job, "operator").await.unwrap());
+    until(|| async {
+        letters.clear().await.unwrap();
+        queue.depth().await.unwrap().dead == 1
+    })
+    .await;
+}
+
+/// Asks again until it is so: brokers count what they hold now and then only.
+async fn until<F: Future<Output = bool>>(mut is_so: impl FnMut() -> F) {
+    let all = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, all).await.unwrap();
 }
 
 pub(crate) async fn a_receive_waits_no_longer_than_it_is_told(Fixture { queue, .. }: Fixture) {

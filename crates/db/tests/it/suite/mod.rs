@@ -1,6 +1,7 @@
 //! What every database must do, whatever it is.
 
 pub(crate) mod claims;
+pub(crate) mod duties;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
@@ -11,8 +12,9 @@ use reelfleet_db::{Claimed, Db, File, Finished, NewUser, NewVideo, Role, Submitt
 use reelfleet_job::{Priority, RetryPolicy, UserId, VideoId, WorkerId};
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 4] = [
+pub(crate) const SOURCES: [&str; 5] = [
     include_str!("claims.rs"),
+    include_str!("duties.rs"),
     include_str!("operators.rs"),
     include_str!("owners.rs"),
     include_str!("relay.rs"),
@@ -105,6 +107,8 @@ macro_rules! conforms {
             relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
             relay::a_second_message_for_a_job_is_the_same_message,
             relay::a_message_that_waits_in_a_long_queue_is_not_lost,
+            duties::of_many_who_offer_one_has_the_duty,
+            duties::a_duty_is_kept_left_and_taken_over_with_the_next_epoch,
             owners::a_repeated_upload_is_one_video,
             owners::another_owner_sees_nothing,
             owners::a_deleted_video_is_gone_and_its_blobs_can_be_collected,

@@ -36,7 +36,7 @@ pub(crate) async fn a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing(
 
     db.release_messages(&[first.receipt]).await.unwrap();
     let second = db.receive_messages(&lanes, 10, LEASE).await.unwrap().remove(0);
-    assert_eq!(second.id, first.id);
+    assert_eq!(second.receipt.id, first.receipt.id);
     db.ack_messages(&[first.receipt]).await.unwrap();
     db.release_messages(&[first.receipt]).await.unwrap();
     assert_eq!(db.lane_depths().await.unwrap()[0].in_flight, 1);

@@ -1,0 +1,41 @@
+//! Which process has which duty, by a lease.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{Postgres, millis};
+use crate::Result;
+
+impl Postgres {
+    pub(crate) async fn take_duty(
+        &self,
+        duty: &str,
+        holder: Uuid,
+        lease: Duration,
+    ) -> Result<Option<u64>> {
+        let epoch: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO duties AS d (name, holder, epoch, lease_until) VALUES ($1, $2, 1, now_ms() + $3)
+             ON CONFLICT (name) DO UPDATE
+                SET epoch = d.epoch + CASE WHEN d.holder = $2 THEN 0 ELSE 1 END,
+                    holder = $2, lease_until = now_ms() + $3
+              WHERE d.holder = $2 OR d.lease_until <= now_ms()
+             RETURNING epoch",
+        )
+        .bind(duty)
+        .bind(holder)
+        .bind(millis(lease))
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(epoch.map(i64::unsigned_abs))
+    }
+
+    pub(crate) async fn leave_duty(&self, duty: &str, holder: Uuid) -> Result<()> {
+        sqlx::query("UPDATE duties SET lease_until = 0 WHERE name = $1 AND holder = $2")
+            .bind(duty)
+            .bind(holder)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
