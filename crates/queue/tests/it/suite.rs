@@ -19,17 +19,23 @@ const LONG: Duration = Duration::from_secs(120);
 pub(crate) struct Fixture {
     pub(crate) db: Db,
     pub(crate) queue: Queue,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Fixture {
     /// The broker of a configuration, beside a database of its own.
     pub(crate) async fn open(config: &QueueConfig) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
-        let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
+        let url = format!("sqlite:{}/test.db", folder.path().display());
+        Fixture { _folder: Some(folder), ..Fixture::beside(config, &url).await }
+    }
+
+    /// The broker of a configuration, beside an empty database.
+    pub(crate) async fn beside(config: &QueueConfig, database: &str) -> Fixture {
+        let db = Db::open(database).await.unwrap();
         db.migrate().await.unwrap();
         let queue = Queue::open(config, &db).await.unwrap();
-        Fixture { db, queue, _folder: folder }
+        Fixture { db, queue, _folder: None }
     }
 }
 
