@@ -42,6 +42,9 @@ pub(crate) fn command() -> Command {
     // Settings of the person who runs the tests must not reach what is tested.
     for name in [
         "DATABASE_URL",
+        "QUEUE_TYPE",
+        "STORAGE_TYPE",
+        "AWS_ENDPOINT_URL",
         "STORAGE_DIR",
         "WORK_DIR",
         "JWT_SECRET",

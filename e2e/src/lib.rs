@@ -22,6 +22,7 @@ mod http;
 pub mod media;
 pub mod playable;
 pub mod processes;
+pub mod settled;
 pub mod small_disk;
 mod submit;
 mod verdict;

@@ -10,40 +10,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reelfleet_e2e::{Fleet, clips, processes, wait_for};
+use reelfleet_e2e::{
+    Fleet, clips, processes,
+    settled::{assert_settled, job},
+    wait_for,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
 /// A lease short enough to wait for, and attempts that kills cannot use up.
 const SETTINGS: &[(&str, &str)] =
     &[("LEASE_SECONDS", "3"), ("MAX_ATTEMPTS", "1000"), ("QUOTA_UNFINISHED_VIDEOS", "1000")];
-
-fn job(fleet: &Fleet, video: &str) -> Value {
-    let job = fleet.video(video)["job"].as_str().unwrap().to_owned();
-    fleet.client().call("GET", &format!("/api/jobs/{job}")).unwrap().json
-}
-
-/// Every video ended once, under one epoch, and nothing else is there.
-fn assert_settled(fleet: &Fleet, videos: &[String]) -> BTreeMap<String, usize> {
-    let mut executions = BTreeMap::new();
-    for id in videos {
-        let video = fleet.wait_final(id);
-        assert_eq!(video["status"], "ready", "{video}");
-        let job = job(fleet, id);
-        let history = job["attempts_history"].as_array().unwrap();
-        let done = history.iter().filter(|attempt| attempt["outcome"] == "done").count();
-        assert_eq!(done, 1, "{job}");
-        executions.insert(id.clone(), history.len());
-        let file = &video["files"].as_array().unwrap()[0];
-        let served = fleet.client().call("GET", file["url"].as_str().unwrap()).unwrap();
-        assert_eq!(served.bytes.len() as u64, file["bytes"].as_u64().unwrap());
-    }
-    wait_for("the leftovers to be gone", Duration::from_secs(60), || {
-        fleet.leftovers().is_empty().then_some(())
-    });
-    wait_for("no ffmpeg", Duration::from_secs(30), || fleet.ffmpegs().is_empty().then_some(()));
-    executions
-}
 
 fn report(what: &str, executions: &BTreeMap<String, usize>, began: Instant) {
     let twice = executions.values().filter(|count| **count > 1).count();

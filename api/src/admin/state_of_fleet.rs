@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     auth::Operator,
-    ops::{per_worker, slots},
+    ops::{depth, per_worker, slots},
     problem::Answer,
     state::AppState,
 };
@@ -12,8 +12,12 @@ use crate::{
 /// The queue and who works on it.
 #[derive(Serialize, utoipa::ToSchema)]
 pub(crate) struct QueueBody {
-    /// Messages in the broker.
+    /// Whether the broker answers. Work that is accepted meanwhile is sent when it is back.
+    broker_available: bool,
+    /// Messages in the broker; none while it is away.
     lanes: Vec<LaneBody>,
+    /// Letters in the broker's dead-letter queue; null while it is away.
+    dead_letters: Option<u64>,
     /// Jobs in the database.
     backlog: BacklogBody,
     /// Workers.
@@ -99,13 +103,15 @@ pub(crate) struct WorkerBody {
 #[utoipa::path(get, path = "/api/admin/queue", tag = "operators", security(("bearer" = []), ("cookie" = [])),
     responses((status = 200, description = "The queue.", body = QueueBody)))]
 pub(crate) async fn queue(State(state): State<AppState>, _: Operator) -> Answer<Json<QueueBody>> {
-    let depth = state.queue.depth().await?;
+    let depth = depth(&state).await;
     let backlog = state.db.backlog().await?;
     let workers = state.db.workers(state.config.worker_silent).await?;
     let count = |state| workers.iter().filter(|worker| worker.state == state).count() as u64;
     let (active, slots) = (count(WorkerState::Active), slots(&workers));
     Ok(Json(QueueBody {
-        lanes: depth.lanes.iter().map(LaneBody::from).collect(),
+        broker_available: depth.is_some(),
+        dead_letters: depth.as_ref().map(|depth| depth.dead),
+        lanes: depth.iter().flat_map(|depth| &depth.lanes).map(LaneBody::from).collect(),
         workers: WorkersCount { active, draining: count(WorkerState::Draining) },
         slots,
         backlog_per_worker: per_worker(backlog.total(), active),

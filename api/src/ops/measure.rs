@@ -1,6 +1,8 @@
 use axum::{extract::State, http::header, response::IntoResponse};
 use metrics::gauge;
 use reelfleet_db::{Backlog, Worker, WorkerState};
+use reelfleet_job::{Kind, Lane};
+use reelfleet_queue::Depth;
 
 use crate::{
     problem::{Answer, problems},
@@ -15,19 +17,13 @@ problems!(ScrapeProblems: BUSY);
 pub(crate) async fn scrape(State(state): State<AppState>) -> Answer<impl IntoResponse> {
     let backlog = state.db.backlog().await?;
     let workers = state.db.workers(state.config.worker_silent).await?;
-    let depth = state.queue.depth().await?;
+    let depth = super::depth(&state).await;
     let free = state.storage.free_bytes().await.unwrap_or(0);
     let streams = state.streams.total();
     state.metrics.with(|| {
         set_backlog(&backlog);
         set_workers(&workers, &backlog);
-        for depth in depth.lanes {
-            let lane = depth.lane.to_string();
-            gauge!("reelfleet_lane_messages", "lane" => lane.clone(), "state" => "ready")
-                .set(number(depth.ready));
-            gauge!("reelfleet_lane_messages", "lane" => lane, "state" => "in_flight")
-                .set(number(depth.in_flight));
-        }
+        set_broker(depth.as_ref());
         gauge!("reelfleet_event_streams").set(streams);
         gauge!("reelfleet_disk_free_bytes").set(number(free));
     });
@@ -46,6 +42,22 @@ fn set_backlog(backlog: &Backlog) {
     }
     gauge!("reelfleet_backlog").set(number(backlog.total()));
     gauge!("reelfleet_oldest_waiting_seconds").set(backlog.oldest_waiting_s);
+}
+
+/// What is not known is not a number; an old one would mislead.
+fn set_broker(depth: Option<&Depth>) {
+    gauge!("reelfleet_broker_up").set(if depth.is_some() { 1.0 } else { 0.0 });
+    for lane in Kind::ALL.into_iter().flat_map(Lane::of) {
+        let found = depth.and_then(|depth| depth.lanes.iter().find(|one| one.lane == lane));
+        let set = |state, count: Option<u64>| {
+            gauge!("reelfleet_lane_messages", "lane" => lane.to_string(), "state" => state)
+                .set(count.map_or(f64::NAN, number));
+        };
+        set("ready", found.map(|lane| lane.ready));
+        set("in_flight", found.map(|lane| lane.in_flight));
+    }
+    let letters = depth.map_or(f64::NAN, |depth| number(depth.dead));
+    gauge!("reelfleet_dead_letters").set(letters);
 }
 
 fn set_workers(workers: &[Worker], backlog: &Backlog) {

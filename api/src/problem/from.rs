@@ -47,7 +47,6 @@ impl From<reelfleet_queue::Error> for Problem {
     fn from(error: reelfleet_queue::Error) -> Self {
         match error {
             reelfleet_queue::Error::Db(error) => error.into(),
-            #[expect(unreachable_patterns, reason = "brokers to come bring errors of their own")]
             error => {
                 tracing::warn!(%error, "a call of the queue failed");
                 busy()

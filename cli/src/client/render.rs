@@ -199,7 +199,12 @@ pub(super) fn queue(queue: &Queue) -> String {
         .iter()
         .map(|lane| vec![plain(&lane.lane), lane.ready.to_string(), lane.in_flight.to_string()])
         .collect();
-    let mut text = table(&["LANE", "READY", "IN FLIGHT"], &rows);
+    let mut text = match queue.broker_available {
+        Some(false) => {
+            "The broker does not answer: what is accepted now is sent to it later.\n".to_owned()
+        }
+        _ => table(&["LANE", "READY", "IN FLIGHT"], &rows),
+    };
     let backlog = &queue.backlog;
     let _ = write!(text, "\nBacklog: {} waiting, {} running", backlog.waiting, backlog.running);
     if backlog.scheduled > 0 {

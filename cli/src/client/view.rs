@@ -109,6 +109,7 @@ pub(super) struct Attempt {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Queue {
+    pub(super) broker_available: Option<bool>,
     pub(super) lanes: Vec<Lane>,
     pub(super) backlog: Backlog,
     pub(super) workers: Workers,

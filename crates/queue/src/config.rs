@@ -64,7 +64,7 @@ pub enum QueueConfig {
         /// What every queue's address starts with.
         base_url: String,
     },
-    /// RabbitMQ.
+    /// `RabbitMQ`.
     RabbitMq {
         /// The server. It may hold a password.
         url: SecretString,

@@ -26,3 +26,9 @@ fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
+
+/// Between two looks at a server that is about to be there.
+fn pause() {
+    #[expect(clippy::disallowed_methods, reason = "nothing tells when a server is there")]
+    std::thread::sleep(std::time::Duration::from_millis(50));
+}

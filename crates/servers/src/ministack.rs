@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{free_port, keeper::Keeper};
+use crate::{free_port, keeper::Keeper, pause};
 
 /// It starts in half a second on an idle machine.
 const START: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ impl Ministack {
         let until = Instant::now() + START;
         while !ministack.healthy() {
             assert!(Instant::now() < until, "it did not start: {}", ministack.keeper.log());
-            std::thread::sleep(Duration::from_millis(50));
+            pause();
         }
         ministack
     }

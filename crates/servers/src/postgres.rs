@@ -9,6 +9,7 @@ use std::{
 use crate::{
     free_port,
     keeper::{Keeper, command, run},
+    pause,
 };
 
 /// Where Debian has the programs of each version.
@@ -138,7 +139,7 @@ impl Postgres {
             if ready.is_ok_and(|status| status.success()) {
                 return true;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            pause();
         }
         false
     }
