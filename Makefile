@@ -8,7 +8,7 @@ DATA ?= ./data
 SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 
 # The whole-system tests, quick ones first.
-E2E = architecture up uploads media attacks chaos
+E2E = architecture up uploads media attacks brokers chaos
 
 .PHONY: help up test lint docs e2e test-media chaos bench ffmpeg deps-run deps-test
 
@@ -54,5 +54,8 @@ ffmpeg: ## Build a small ffmpeg that starts at once, into .tools/ffmpeg (some mi
 deps-run: ## ffmpeg and bubblewrap, if they are missing.
 	./tools/install ffmpeg:ffmpeg bwrap:bubblewrap prlimit:util-linux
 
-deps-test: deps-run ## What only the tests need.
-	./tools/install chromium:chromium chromedriver:chromium-driver
+deps-test: deps-run ## What only the tests need: a browser, servers, an emulator of AWS.
+	./tools/install chromium:chromium chromedriver:chromium-driver \
+		/usr/lib/postgresql:postgresql redis-server:redis-server \
+		/usr/sbin/rabbitmq-server:rabbitmq-server
+	./tools/aws-emulator
