@@ -16,9 +16,11 @@
 mod keeper;
 mod ministack;
 mod postgres;
+mod redis;
 
 pub use ministack::Ministack;
 pub use postgres::Postgres;
+pub use redis::Redis;
 
 /// A port that nobody listens on. Another program may take it before the
 /// server does; then the server does not start, and the test says so.
