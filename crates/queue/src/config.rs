@@ -1,5 +1,6 @@
 use std::str::FromStr;
 
+use reelfleet_aws::AwsConfig;
 use reelfleet_runtime::{Var, Vars};
 use secrecy::SecretString;
 
@@ -58,17 +59,21 @@ pub enum QueueConfig {
         allow_data_loss: bool,
     },
     /// Amazon SQS.
-    Sqs {
-        /// Region; as the SDK finds it where none is set.
-        region: Option<String>,
-        /// What every queue's address starts with.
-        base_url: String,
-    },
+    Sqs(SqsConfig),
     /// `RabbitMQ`.
     RabbitMq {
         /// The server. It may hold a password.
         url: SecretString,
     },
+}
+
+/// Which queues of Amazon SQS, and how they are reached.
+#[derive(Debug, Clone, Default)]
+pub struct SqsConfig {
+    /// What every queue's address starts with.
+    pub base_url: String,
+    /// How AWS is reached.
+    pub aws: AwsConfig,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,10 +108,10 @@ impl QueueConfig {
                 url: address(vars, &REDIS_URL, &["redis", "rediss"]).into(),
                 allow_data_loss: vars.parse(&REDIS_ALLOW_DATA_LOSS),
             },
-            Kind::Sqs => Self::Sqs {
-                region: vars.text(&SQS_REGION),
+            Kind::Sqs => Self::Sqs(SqsConfig {
                 base_url: address(vars, &SQS_QUEUE_URL, &["https", "http"]),
-            },
+                aws: AwsConfig::from_vars(vars, &SQS_REGION),
+            }),
             Kind::RabbitMq => {
                 Self::RabbitMq { url: address(vars, &RABBITMQ_URL, &["amqp", "amqps"]).into() }
             }

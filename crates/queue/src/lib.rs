@@ -33,7 +33,7 @@ use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 
 pub use backend::Receipt;
-pub use config::{QUEUE_TYPE, QueueConfig, VARS};
+pub use config::{QUEUE_TYPE, QueueConfig, SqsConfig, VARS};
 pub use duty::Duty;
 pub use lanes::lane_order;
 pub use letters::DeadLetters;

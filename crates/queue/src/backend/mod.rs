@@ -129,9 +129,7 @@ impl Backend {
             QueueConfig::Redis { url, allow_data_loss } => {
                 Self::Redis(redis::Redis::open(url, *allow_data_loss).await?)
             }
-            QueueConfig::Sqs { region, base_url } => {
-                Self::Sqs(sqs::Sqs::open(region.as_deref(), base_url).await?)
-            }
+            QueueConfig::Sqs(config) => Self::Sqs(sqs::Sqs::open(config).await?),
             QueueConfig::RabbitMq { url } => Self::RabbitMq(rabbitmq::RabbitMq::open(url).await?),
         })
     }

@@ -4,4 +4,5 @@
 
 mod database;
 mod redis;
+mod sqs;
 mod suite;
