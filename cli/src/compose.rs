@@ -16,6 +16,7 @@ pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
         ("Records", reelfleet_db::VARS.to_vec()),
         ("Queue", reelfleet_queue::VARS.to_vec()),
         ("Storage", reelfleet_storage::VARS.to_vec()),
+        ("AWS", reelfleet_aws::VARS.to_vec()),
         ("API", ApiConfig::VARS.to_vec()),
         ("Worker", reelfleet_worker::VARS.to_vec()),
         ("Logs", reelfleet_runtime::TELEMETRY_VARS.to_vec()),

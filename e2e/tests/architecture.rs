@@ -17,8 +17,9 @@ const MAY_REACH: &[(&str, &[&str])] = &[
     ("reelfleet-scaling", &[]),
     ("reelfleet-media", &[]),
     ("reelfleet-db", &["reelfleet-job", "reelfleet-runtime"]),
-    ("reelfleet-storage", &["reelfleet-job", "reelfleet-runtime"]),
-    ("reelfleet-queue", &["reelfleet-db", "reelfleet-job", "reelfleet-runtime"]),
+    ("reelfleet-aws", &["reelfleet-runtime"]),
+    ("reelfleet-storage", &["reelfleet-aws", "reelfleet-job", "reelfleet-runtime"]),
+    ("reelfleet-queue", &["reelfleet-aws", "reelfleet-db", "reelfleet-job", "reelfleet-runtime"]),
     (
         "reelfleet-api",
         &[
@@ -44,6 +45,7 @@ const MAY_REACH: &[(&str, &[&str])] = &[
         "reelfleet",
         &[
             "reelfleet-api",
+            "reelfleet-aws",
             "reelfleet-db",
             "reelfleet-job",
             "reelfleet-media",

@@ -117,10 +117,17 @@ impl Worker {
         let hands = hands::Hands::new(worker.config.concurrency);
         let jobs = TaskTracker::new();
         let beating = tokio::spawn(beat::run(Arc::clone(&worker), hands.clone(), shutdown.clone()));
-        pull::run(&worker, &scratch, &hands, &jobs, &shutdown).await;
-        jobs.close();
-        let life = hands.start_tally_over();
-        let _ = worker.db.worker_seen(worker.id, WorkerState::Draining).await;
+        // A broker may take its time to end a receive; what is in hand drains meanwhile.
+        let ((), life) =
+            tokio::join!(pull::run(&worker, &scratch, &hands, &jobs, &shutdown), async {
+                shutdown.drain().cancelled().await;
+                jobs.close();
+                let life = hands.start_tally_over();
+                let _ = worker.db.worker_seen(worker.id, WorkerState::Draining).await;
+                hands.drain(&jobs, worker.config.drain, &shutdown).await;
+                life
+            });
+        // A job that was begun in the moment of the drain.
         hands.drain(&jobs, worker.config.drain, &shutdown).await;
         beating.abort();
         let _ = worker.db.worker_seen(worker.id, WorkerState::Gone).await;

@@ -24,10 +24,14 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
     for turn in 0.. {
         let hand = tokio::select! {
-            () = shutdown.drain().cancelled() => return,
+            () = shutdown.drain().cancelled() => None,
             hand = hands.free_hand() => hand,
         };
-        let Some(hand) = hand else { return };
+        let Some(hand) = hand else {
+            // What the broker has under way for this worker goes back, too.
+            let last = worker.queue.receive(Kind::Transcode, turn, 1, Duration::ZERO, shutdown);
+            return give_back(worker, last.await.unwrap_or_default()).await;
+        };
         let received = worker.queue.receive(Kind::Transcode, turn, 1, RECEIVE, shutdown).await;
         if shutdown.is_draining() {
             give_back(worker, received.unwrap_or_default()).await;
@@ -55,6 +59,9 @@ pub(crate) async fn run(
 
 /// What arrived while the drain began goes back at once, unclaimed.
 async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
+    if deliveries.is_empty() {
+        return;
+    }
     let receipts: Vec<_> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
     if let Err(error) = worker.queue.release(&receipts).await {
         tracing::warn!(%error, "messages come again by themselves later");
