@@ -8,7 +8,7 @@ use std::{
 };
 
 use reelfleet_e2e::{Fleet, clips, processes, settled::assert_settled, wait_for};
-use reelfleet_servers::Postgres;
+use reelfleet_servers::{Postgres, Redis};
 use rustix::process::Signal;
 
 const SETTINGS: [(&str, &str); 3] =
@@ -91,4 +91,39 @@ fn a_fleet_on_postgres_that_is_killed_goes_on_where_it_was() {
     fleet.kill_all();
     fleet.up_again();
     assert_settled(&fleet, &videos);
+}
+
+/// Without its broker a fleet takes work all the same, says so, and does it when the broker is back.
+fn goes_on_without_its_broker(settings: &[(&str, &str)], kill: impl Fn(), restart: impl Fn()) {
+    let fleet = start(settings);
+    survives(&fleet, || {
+        kill();
+        let queue = || fleet.client().call("GET", "/api/admin/queue").unwrap().json;
+        wait_for("the fleet to notice", Duration::from_secs(60), || {
+            (queue()["broker_available"] == false).then_some(())
+        });
+        let clip = clips::short(fleet.folder());
+        let accepted = fleet.client().upload(&clip, "profile=web").unwrap();
+        assert_eq!(accepted.status, 202, "{}", accepted.json);
+        restart();
+        wait_for("the fleet to notice", Duration::from_secs(60), || {
+            (queue()["broker_available"] == true).then_some(())
+        });
+        let id = accepted.json["id"].as_str().unwrap();
+        assert_eq!(fleet.wait_final(id)["status"], "ready");
+    });
+}
+
+#[test]
+fn a_fleet_on_postgres_and_redis_goes_on_when_redis_was_killed() {
+    let (postgres, redis) = (Postgres::start(), Redis::start());
+    goes_on_without_its_broker(
+        &[
+            ("DATABASE_URL", &postgres.create("fleet")),
+            ("QUEUE_TYPE", "redis"),
+            ("REDIS_URL", &redis.url(0)),
+        ],
+        || redis.kill(),
+        || redis.restart(),
+    );
 }
