@@ -16,10 +16,12 @@
 mod keeper;
 mod ministack;
 mod postgres;
+mod rabbitmq;
 mod redis;
 
 pub use ministack::Ministack;
 pub use postgres::Postgres;
+pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 
 /// A port that nobody listens on. Another program may take it before the
