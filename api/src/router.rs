@@ -55,7 +55,9 @@ pub(crate) fn router(state: &AppState) -> Router {
     let (prompt, document) = prompt().split_for_parts();
     let (patient, uploads) = patient().split_for_parts();
     let document = docs::finish(document, uploads);
-    let pages = Router::new().merge(docs::router(&document)).merge(console::router());
+    let pages = Router::new()
+        .merge(docs::router(&document))
+        .merge(console::router(state.storage.signed_origin()));
     prompt
         .merge(pages)
         .layer(from_fn_with_state(state.clone(), limit_time))

@@ -57,7 +57,7 @@ const MAY_REACH: &[(&str, &[&str])] = &[
         ],
     ),
     // For tests only: nobody may reach it but as a dependency of tests, which this does not look at.
-    ("reelfleet-servers", &[]),
+    ("reelfleet-servers", &["reelfleet-aws"]),
     ("reelfleet-e2e", &[]),
 ];
 

@@ -1,9 +1,10 @@
 //! Removes what nobody needs any more: outputs of lost epochs, blobs of deleted videos, unfinished uploads.
 
-use std::{path::PathBuf, time::Duration};
+use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use reelfleet_db::Db;
 use reelfleet_job::{JobId, VideoId};
+use reelfleet_queue::Duty;
 use reelfleet_runtime::Shutdown;
 use reelfleet_storage::{Key, Storage};
 
@@ -18,7 +19,8 @@ const DELETED_EVERY: Duration = Duration::from_secs(2);
 /// Every so many looks, everything that is stored is compared with the rows.
 const FULL_EVERY: u32 = 300;
 
-/// Looks for leftovers. It acts on what is there and remembers nothing.
+/// Looks for leftovers. Of all collectors one at a time looks into the storage; each looks
+/// into its own machine's scratch folder.
 #[derive(Debug)]
 pub struct Collector {
     db: Db,
@@ -36,6 +38,14 @@ struct Collected {
     scratch: u64,
 }
 
+/// What is remembered of the full looks of this process.
+#[derive(Debug, Default)]
+struct Full {
+    last: Option<u32>,
+    /// Sources without a row that the last one saw.
+    orphans: HashSet<VideoId>,
+}
+
 impl Collector {
     /// A collector for a database, its storage and this machine's scratch folder.
     #[must_use]
@@ -45,23 +55,41 @@ impl Collector {
 
     /// Works until it is told to leave; the first full look is at once.
     pub async fn run(&self, shutdown: Shutdown) {
+        let mut duty = Duty::new(self.db.clone(), "collector");
+        let mut full = Full::default();
         for look in 0_u32.. {
-            let result = match look % FULL_EVERY {
-                0 => self.full(&shutdown).await,
-                _ => self
-                    .deleted(&shutdown)
-                    .await
-                    .map(|videos| Collected { videos, ..Collected::default() }),
-            };
-            match result {
+            match self.look(look, &mut duty, &mut full, &shutdown).await {
                 Ok(collected) if collected == Collected::default() => {}
                 Ok(collected) => tracing::info!(?collected, "removed what nobody needs any more"),
                 Err(error) => tracing::warn!(error, "leftovers are looked for again later"),
             }
             if !shutdown.sleep(DELETED_EVERY).await {
-                return;
+                break;
             }
         }
+        duty.leave().await;
+    }
+
+    async fn look(
+        &self,
+        look: u32,
+        duty: &mut Duty,
+        full: &mut Full,
+        shutdown: &Shutdown,
+    ) -> Result<Collected, String> {
+        let mut collected = Collected::default();
+        if duty.is_mine().await.map_err(text)? {
+            collected.videos = self.deleted(shutdown).await?;
+            if full.last.is_none_or(|last| look - last >= FULL_EVERY) {
+                full.last = Some(look);
+                self.full(&mut collected, &mut full.orphans, shutdown).await?;
+            }
+        }
+        if look.is_multiple_of(FULL_EVERY) && !shutdown.is_draining() {
+            let removed = remove_abandoned_scratch(&self.work_dir).map_err(text)?;
+            collected.scratch = removed.len() as u64;
+        }
+        Ok(collected)
     }
 
     /// One thing that cannot be removed must not keep the others: it is logged, and tried
@@ -89,12 +117,15 @@ impl Collector {
         self.db.purge_video(video).await.map_err(text)
     }
 
-    async fn full(&self, shutdown: &Shutdown) -> Result<Collected, String> {
-        let videos = self.deleted(shutdown).await?;
-        let mut collected = Collected { videos, ..Collected::default() };
+    async fn full(
+        &self,
+        collected: &mut Collected,
+        orphans: &mut HashSet<VideoId>,
+        shutdown: &Shutdown,
+    ) -> Result<(), String> {
         for (job, epoch) in self.storage.output_epochs().await.map_err(text)? {
             if shutdown.is_draining() {
-                return Ok(collected);
+                return Ok(());
             }
             if self.db.live_epoch(job).await.map_err(text)? != Some(epoch) {
                 match self.storage.remove_epoch(job, epoch).await {
@@ -105,19 +136,27 @@ impl Collector {
                 }
             }
         }
+        let mut seen = HashSet::new();
         for video in self.storage.sources(YOUNG).await.map_err(text)? {
             if shutdown.is_draining() {
-                return Ok(collected);
+                return Ok(());
             }
-            if !self.db.video_exists(video).await.map_err(text)? {
+            if self.db.video_exists(video).await.map_err(text)? {
+                continue;
+            }
+            // S3 counts an object's age from when its upload began: one that took long looks old
+            // in the moment before its row is there. So it is removed when it is seen again.
+            if orphans.contains(&video) {
                 self.storage.remove(&Key::source(video)).await.map_err(text)?;
                 collected.sources += 1;
+            } else {
+                seen.insert(video);
             }
         }
+        *orphans = seen;
         collected.uploads =
             self.storage.remove_abandoned_uploads(Duration::ZERO).await.map_err(text)?;
-        collected.scratch = remove_abandoned_scratch(&self.work_dir).map_err(text)?.len() as u64;
-        Ok(collected)
+        Ok(())
     }
 }
 

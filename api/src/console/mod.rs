@@ -34,9 +34,11 @@ use pages::Pages;
 /// No form of the console is larger.
 const LARGEST_FORM: usize = 16 * 1024;
 
-/// The console's pages, merged into the one router.
-pub(crate) fn router() -> Router<AppState> {
+/// The console's pages, merged into the one router. `media` is where videos come from beside
+/// ourselves.
+pub(crate) fn router(media: Option<&str>) -> Router<AppState> {
     let pages = Pages::new();
+    let dressing = (pages.clone(), visitor::Policy::with(media));
     Router::new()
         .route("/", get(list::list))
         .route("/sign-in", get(door::sign_in_page).post(door::sign_in_form))
@@ -54,7 +56,7 @@ pub(crate) fn router() -> Router<AppState> {
         .route("/operate/dead/{id}/redrive", post(jobs::redrive))
         .route("/operate/dead/{id}/discard", post(jobs::discard))
         .layer(DefaultBodyLimit::max(LARGEST_FORM))
-        .layer(middleware::from_fn_with_state(pages.clone(), visitor::dress))
+        .layer(middleware::from_fn_with_state(dressing, visitor::dress))
         .layer(Extension(pages))
         .route("/static/{name}", get(assets::asset))
         .route("/favicon.ico", get(assets::icon))

@@ -19,6 +19,20 @@ use crate::{
 const POLICY: &str = "default-src 'self'; object-src 'none'; base-uri 'none'; \
     form-action 'self'; frame-ancestors 'none'";
 
+/// The policy of every page.
+#[derive(Clone)]
+pub(super) struct Policy(HeaderValue);
+
+impl Policy {
+    /// Videos and pictures may also come from where the storage serves them itself.
+    pub(super) fn with(media: Option<&str>) -> Self {
+        let plain = HeaderValue::from_static(POLICY);
+        let wider = media
+            .map(|origin| format!("{POLICY}; media-src 'self' {origin}; img-src 'self' {origin}"));
+        Self(wider.and_then(|policy| policy.try_into().ok()).unwrap_or(plain))
+    }
+}
+
 /// Somebody who is signed in and looks at a page.
 pub(super) struct Visitor {
     pub(super) user: User,
@@ -137,13 +151,17 @@ fn led_here_by_another_site(headers: &HeaderMap) -> bool {
 }
 
 /// Turns refusals into pages, and gives every page its policy.
-pub(super) async fn dress(State(pages): State<Pages>, request: Request, next: Next) -> Response {
+pub(super) async fn dress(
+    State((pages, policy)): State<(Pages, Policy)>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut response = next.run(request).await;
     if let Some(undressed) = response.extensions_mut().remove::<Undressed>() {
         response = page_of(&pages, undressed, response);
     }
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy.0);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // With the stricter `no-referrer` browsers send a form with the origin `null`,
     // and then nothing tells our own forms from another site's.

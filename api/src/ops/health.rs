@@ -55,8 +55,9 @@ async fn missing(state: &AppState) -> Option<&'static str> {
             return Some("The storage is not available.");
         }
     }
-    let free = state.storage.free_bytes().await.unwrap_or(0);
-    (free < state.config.min_free_disk_bytes).then_some("There is too little space left.")
+    let free = state.storage.free_bytes().await.unwrap_or(Some(0));
+    let full = free.is_some_and(|free| free < state.config.min_free_disk_bytes);
+    full.then_some("There is too little space left.")
 }
 
 fn not_ready(detail: &'static str) -> Problem {

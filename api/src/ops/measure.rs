@@ -18,14 +18,17 @@ pub(crate) async fn scrape(State(state): State<AppState>) -> Answer<impl IntoRes
     let backlog = state.db.backlog().await?;
     let workers = state.db.workers(state.config.worker_silent).await?;
     let depth = super::depth(&state).await;
-    let free = state.storage.free_bytes().await.unwrap_or(0);
+    let free = state.storage.free_bytes().await.unwrap_or(Some(0));
     let streams = state.streams.total();
     state.metrics.with(|| {
         set_backlog(&backlog);
         set_workers(&workers, &backlog);
         set_broker(depth.as_ref());
         gauge!("reelfleet_event_streams").set(streams);
-        gauge!("reelfleet_disk_free_bytes").set(number(free));
+        // Storage without a bound has no such number.
+        if let Some(free) = free {
+            gauge!("reelfleet_disk_free_bytes").set(number(free));
+        }
     });
     let content_type = "text/plain; version=0.0.4; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, content_type)], state.metrics.render()))

@@ -91,5 +91,9 @@ fn describe() {
         "Age of the job that has waited longest."
     );
     describe_gauge!("reelfleet_lane_messages", "Messages by lane, ready or in flight.");
-    describe_gauge!("reelfleet_disk_free_bytes", Unit::Bytes, "Free space of the storage.");
+    describe_gauge!(
+        "reelfleet_disk_free_bytes",
+        Unit::Bytes,
+        "Free space of the storage, where it has a bound."
+    );
 }

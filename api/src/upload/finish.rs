@@ -1,5 +1,5 @@
 use reelfleet_db::{NewVideo, Submitted, Video};
-use reelfleet_job::{UserId, VideoId};
+use reelfleet_job::UserId;
 use reelfleet_storage::Key;
 
 use super::{
@@ -25,7 +25,7 @@ pub(super) async fn finish(
     {
         return if recorded == fingerprint { Ok(video) } else { Err(reused()) };
     }
-    let id = VideoId::generate();
+    let id = received.id;
     let source = Key::source(id);
     let new = NewVideo {
         id,
@@ -39,7 +39,7 @@ pub(super) async fn finish(
         max_attempts: state.config.max_attempts,
     };
     // The source is there before the row that names it.
-    received.upload.publish(&source).await.map_err(not_stored)?;
+    received.upload.publish().await.map_err(not_stored)?;
     let submitted = reelfleet_queue::submit_video(&state.db, &state.queue, &new).await;
     match submitted {
         Ok(Submitted::New(video)) => {

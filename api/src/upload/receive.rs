@@ -1,4 +1,5 @@
-use reelfleet_storage::Upload;
+use reelfleet_job::VideoId;
+use reelfleet_storage::{Key, Upload};
 use sha2::{Digest, Sha256};
 
 use super::{client_body::BodyError, details::Settled};
@@ -9,14 +10,17 @@ use crate::{
 
 /// A file on its way to storage. Dropping it leaves nothing behind.
 pub(super) struct Receiving {
+    id: VideoId,
     upload: Upload,
     hash: Sha256,
     bytes: u64,
     most: u64,
 }
 
-/// A file that is all there, under no name yet.
+/// A file that is all there, but not published yet.
 pub(super) struct Received {
+    /// Of the video that it becomes.
+    pub(super) id: VideoId,
     pub(super) upload: Upload,
     pub(super) bytes: u64,
     hash: [u8; 32],
@@ -24,8 +28,9 @@ pub(super) struct Received {
 
 impl Receiving {
     pub(super) async fn begin(state: &AppState) -> Answer<Self> {
-        let upload = state.storage.upload().await.map_err(not_stored)?;
-        Ok(Self { upload, hash: Sha256::new(), bytes: 0, most: state.config.max_upload_bytes })
+        let id = VideoId::generate();
+        let upload = state.storage.upload(&Key::source(id)).await.map_err(not_stored)?;
+        Ok(Self { id, upload, hash: Sha256::new(), bytes: 0, most: state.config.max_upload_bytes })
     }
 
     pub(super) async fn write(&mut self, state: &AppState, chunk: &[u8]) -> Answer<()> {
@@ -43,7 +48,8 @@ impl Receiving {
         if self.bytes == 0 {
             return Err(Problem::new(&codes::EMPTY_FILE, "The file has no content."));
         }
-        Ok(Received { upload: self.upload, bytes: self.bytes, hash: self.hash.finalize().into() })
+        let hash = self.hash.finalize().into();
+        Ok(Received { id: self.id, upload: self.upload, bytes: self.bytes, hash })
     }
 }
 

@@ -58,13 +58,22 @@ impl App {
         clock: Clock,
         change: impl FnOnce(&mut ApiConfig),
     ) -> Self {
+        let storage = Storage::local(blobs).await.unwrap();
+        Self::over(folder, storage, clock, change).await
+    }
+
+    pub(crate) async fn over(
+        folder: tempfile::TempDir,
+        storage: Storage,
+        clock: Clock,
+        change: impl FnOnce(&mut ApiConfig),
+    ) -> Self {
         let mut config = config();
         change(&mut config);
         let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
         let db = Db::open(&url).await.unwrap();
         db.migrate().await.unwrap();
         let queue = Queue::open(&QueueConfig::Database, &db).await.unwrap();
-        let storage = Storage::local(blobs).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();

@@ -16,6 +16,7 @@ mod links;
 mod ops;
 mod passwords;
 mod repeat;
+mod s3;
 mod shutdown;
 mod signup;
 mod tenancy;

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use reelfleet_aws::{AccessKey, AwsConfig};
+
 use crate::{free_port, keeper::Keeper, pause};
 
 /// It starts in half a second on an idle machine.
@@ -53,6 +55,17 @@ impl Ministack {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How it is reached. It takes any key.
+    #[must_use]
+    pub fn aws(&self) -> AwsConfig {
+        let (id, secret) = ("test".into(), "hunter2".into());
+        AwsConfig {
+            region: Some("us-east-1".to_owned()),
+            endpoint: Some(self.endpoint()),
+            access_key: Some(AccessKey { id, secret, session_token: None }),
+        }
     }
 
     /// Freezes it: connections hang.

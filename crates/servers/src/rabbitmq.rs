@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{free_port, keeper::Keeper};
+use crate::{free_port, keeper::Keeper, pause};
 
 /// A node takes five seconds to start on an idle machine.
 const START: Duration = Duration::from_secs(120);
@@ -151,13 +151,12 @@ impl RabbitMq {
         self.keeper.lock().expect("no test panics in here")
     }
 
-    #[expect(clippy::disallowed_methods, reason = "between two looks at a condition")]
     fn wait(&self) {
         // It takes orders once it is up.
         let until = Instant::now() + START;
         while TcpStream::connect(("127.0.0.1", self.orders)).is_err() {
             assert!(Instant::now() < until, "RabbitMQ did not start: {}", self.keeper().log());
-            std::thread::sleep(Duration::from_millis(50));
+            pause();
         }
     }
 }

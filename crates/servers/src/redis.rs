@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{free_port, keeper::Keeper};
+use crate::{free_port, keeper::Keeper, pause};
 
 /// Where Debian has it.
 const PROGRAM: &str = "/usr/bin/redis-server";
@@ -114,7 +114,7 @@ impl Redis {
         let until = Instant::now() + START;
         while !self.answers() {
             assert!(Instant::now() < until, "Redis did not start: {}", self.keeper().log());
-            std::thread::sleep(Duration::from_millis(10));
+            pause();
         }
     }
 

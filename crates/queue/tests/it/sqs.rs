@@ -4,7 +4,6 @@ use std::{
 };
 
 use aws_sdk_sqs::Client;
-use reelfleet_aws::{AccessKey, AwsConfig};
 use reelfleet_db::Db;
 use reelfleet_job::{JobId, Kind, Lane, Message, Priority};
 use reelfleet_queue::{Error, Queue, QueueConfig, SqsConfig};
@@ -35,25 +34,13 @@ fn config(server: &Ministack) -> (SqsConfig, String) {
     let prefix = format!("fleet-{}", JobId::generate());
     let config = SqsConfig {
         base_url: format!("{}/000000000000/{prefix}", server.endpoint()),
-        aws: aws(server),
+        aws: server.aws(),
     };
     (config, prefix)
 }
 
-fn aws(server: &Ministack) -> AwsConfig {
-    AwsConfig {
-        region: Some("us-east-1".to_owned()),
-        endpoint: Some(server.endpoint()),
-        access_key: Some(AccessKey {
-            id: "test".into(),
-            secret: "hunter2".into(),
-            session_token: None,
-        }),
-    }
-}
-
 async fn create(server: &Ministack, queue: &str) -> String {
-    let client = Client::new(&aws(server).load().await);
+    let client = Client::new(&server.aws().load().await);
     let made = client.create_queue().queue_name(queue).send().await;
     made.unwrap().queue_url.unwrap()
 }

@@ -1,28 +1,15 @@
 use std::{
-    fmt, fs,
+    fs,
     io::{Seek, SeekFrom},
-    pin::Pin,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 
 use super::blocking;
-use crate::Result;
+use crate::{Blob, Result};
 
 /// How much is read from disk at once.
 const BUFFER: usize = 256 * 1024;
-
-/// A blob that is open for reading, or a range of one.
-pub struct Blob {
-    /// Bytes in the whole blob.
-    pub size: u64,
-    /// Where the reader begins.
-    pub start: u64,
-    /// Bytes that the reader gives.
-    pub len: u64,
-    /// The bytes.
-    pub reader: Pin<Box<dyn AsyncRead + Send>>,
-}
 
 impl Blob {
     /// The range of an open file, cut to what is there.
@@ -42,15 +29,5 @@ impl Blob {
         let mut file = tokio::fs::File::from_std(file);
         file.set_max_buf_size(BUFFER);
         Ok(Self { size, start, len, reader: Box::pin(file.take(len)) })
-    }
-}
-
-impl fmt::Debug for Blob {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blob")
-            .field("size", &self.size)
-            .field("start", &self.start)
-            .field("len", &self.len)
-            .finish_non_exhaustive()
     }
 }

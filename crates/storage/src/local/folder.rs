@@ -37,7 +37,7 @@ fn stray(what: &'static str) -> io::Error {
 }
 
 /// Opens a regular file, with its size. Neither follows a link nor waits for a pipe's writer.
-pub(super) fn open_file(path: &Path) -> io::Result<(File, u64)> {
+pub(crate) fn open_file(path: &Path) -> io::Result<(File, u64)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let file =
         fs::OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;

@@ -16,10 +16,10 @@ use reelfleet_job::{JobId, VideoId};
 use reelfleet_runtime::Clock;
 use rustix::io::Errno;
 
-use crate::{Error, Key, Result, error::is_missing};
+use crate::{Blob, Error, Key, Result, error::is_missing};
 
-pub use blob::Blob;
-pub use upload::Upload;
+pub(crate) use folder::open_file;
+pub(crate) use upload::Upload;
 
 /// With less than this free, nothing new is accepted: databases and logs on
 /// the same disk need room to say that it is full.
@@ -63,8 +63,8 @@ impl Local {
         .await
     }
 
-    pub(crate) async fn upload(&self) -> Result<Upload> {
-        Upload::begin(&self.root).await
+    pub(crate) async fn upload(&self, key: &Key) -> Result<Upload> {
+        Upload::begin(&self.root, key).await
     }
 
     pub(crate) async fn read(
@@ -189,7 +189,7 @@ fn cannot_link(error: &io::Error) -> bool {
 }
 
 /// Runs file work off the runtime's threads.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)

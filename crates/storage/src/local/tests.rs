@@ -42,9 +42,9 @@ async fn a_link_in_the_way_is_not_followed() {
         assert!(storage.read(key, 0, None).await.is_err(), "{key}");
         assert!(storage.fetch(key, &outside.path().join("fetched")).await.is_err(), "{key}");
     }
-    let mut upload = storage.upload().await.unwrap();
+    let mut upload = storage.upload(&through).await.unwrap();
     upload.write(b"mine").await.unwrap();
-    assert!(upload.publish(&through).await.is_err());
+    assert!(upload.publish().await.is_err());
     assert!(storage.remove(&through).await.is_err());
     assert!(storage.remove_epoch(job, 1).await.is_err());
     assert!(storage.output_epochs().await.unwrap().is_empty());
@@ -90,10 +90,10 @@ async fn what_a_dead_process_left_is_removed_once_it_is_old() {
     let left = folder.path().join("tmp/left-behind");
     fs::write(&left, b"half").unwrap();
     assert_eq!(storage.remove_abandoned_uploads(Duration::from_secs(3600)).await.unwrap(), 0);
-    let live = storage.upload().await.unwrap();
+    let live = storage.upload(&Key::source(VideoId::generate())).await.unwrap();
     assert_eq!(storage.remove_abandoned_uploads(Duration::ZERO).await.unwrap(), 1);
     assert!(!left.exists());
-    live.publish(&Key::source(VideoId::generate())).await.unwrap();
+    live.publish().await.unwrap();
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ mod on_another_file_system {
         let storage = Storage::local(&disk.path()).await.unwrap();
         assert!(matches!(storage.check().await, Err(Error::DiskFull)));
         let key = Key::source(VideoId::generate());
-        let mut upload = storage.upload().await.unwrap();
+        let mut upload = storage.upload(&key).await.unwrap();
         let mut result = Ok(());
         while result.is_ok() && upload.bytes() < 16 << 20 {
             result = upload.write(&[1; 65536]).await;

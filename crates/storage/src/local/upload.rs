@@ -59,54 +59,42 @@ impl Drop for Temp {
     }
 }
 
-/// A blob that is being written. Nobody sees it before it is published;
-/// dropping it leaves nothing behind.
+/// A blob that is being written, into a temporary file.
 #[derive(Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     root: Arc<Path>,
+    path: PathBuf,
     temp: Temp,
     writer: BufWriter<tokio::fs::File>,
     bytes: u64,
 }
 
 impl Upload {
-    pub(super) async fn begin(root: &Arc<Path>) -> Result<Self> {
-        let root = Arc::clone(root);
+    pub(super) async fn begin(root: &Arc<Path>, key: &Key) -> Result<Self> {
+        let (root, path) = (Arc::clone(root), key.path());
         blocking(move || {
             let temp = Temp::create(&root)?;
             let mut file = tokio::fs::File::from_std(temp.file.try_clone()?);
             file.set_max_buf_size(BUFFER);
-            Ok(Self { root, temp, writer: BufWriter::with_capacity(BUFFER, file), bytes: 0 })
+            let writer = BufWriter::with_capacity(BUFFER, file);
+            Ok(Self { root, path, temp, writer, bytes: 0 })
         })
         .await
     }
 
-    /// Appends bytes.
-    ///
-    /// # Errors
-    ///
-    /// The disk is full or away.
-    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.writer.write_all(bytes).await?;
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         Ok(())
     }
 
-    /// Bytes written so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Makes the blob durable, then visible under its key, whole.
-    ///
-    /// # Errors
-    ///
-    /// The disk is full or away. Nothing is visible then.
-    pub async fn publish(self, key: &Key) -> Result<()> {
-        let Self { root, temp, mut writer, .. } = self;
+    pub(crate) async fn publish(self) -> Result<()> {
+        let Self { root, path, temp, mut writer, .. } = self;
         writer.flush().await?;
-        let path = key.path();
         blocking(move || Ok(temp.publish(&root, &path)?)).await
     }
 }

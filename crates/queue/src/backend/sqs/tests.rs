@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use reelfleet_aws::{AccessKey, AwsConfig};
 use reelfleet_job::{JobId, Kind, Lane, Message, Priority};
 use reelfleet_runtime::Shutdown;
 use reelfleet_servers::Ministack;
@@ -14,12 +13,7 @@ use super::*;
 const LONG: Duration = Duration::from_secs(60);
 
 async fn open(server: &Ministack, hide_secs: i32) -> Sqs {
-    let (id, secret) = ("test".into(), "test".into());
-    let aws = AwsConfig {
-        region: Some("us-east-1".to_owned()),
-        endpoint: Some(server.endpoint()),
-        access_key: Some(AccessKey { id, secret, session_token: None }),
-    };
+    let aws = server.aws();
     let client = Client::new(&aws.load().await);
     for at in every_queue() {
         client.create_queue().queue_name(format!("fleet-{at}")).send().await.unwrap();
