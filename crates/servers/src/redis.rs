@@ -109,7 +109,6 @@ impl Redis {
         self.keeper.lock().expect("no test panics in here")
     }
 
-    #[expect(clippy::disallowed_methods, reason = "nothing tells when it is there")]
     fn wait(&self) {
         let until = Instant::now() + START;
         while !self.answers() {
