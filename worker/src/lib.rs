@@ -29,7 +29,7 @@ mod scratch;
 mod settle;
 mod transcode;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use reelfleet_db::{Db, NewWorker, WorkerState};
 use reelfleet_job::WorkerId;
@@ -127,8 +127,8 @@ impl Worker {
                 hands.drain(&jobs, worker.config.drain, &shutdown).await;
                 life
             });
-        // A job that was begun in the moment of the drain.
-        hands.drain(&jobs, worker.config.drain, &shutdown).await;
+        // A job that was begun in the moment of the drain goes back.
+        hands.drain(&jobs, Duration::ZERO, &shutdown).await;
         beating.abort();
         let _ = worker.db.worker_seen(worker.id, WorkerState::Gone).await;
         scratch.remove();

@@ -122,7 +122,13 @@ async fn store(
         }
         let key = Key::output(claimed.id, claimed.epoch, &file.name)
             .map_err(|error| ours("name", error))?;
-        worker.storage.put_file(&file.path, &key).await.map_err(|error| ours("storage", error))?;
+        tokio::select! {
+            stored = worker.storage.put_file(&file.path, &key) => {
+                stored.map_err(|error| ours("storage", error))?;
+            }
+            // A bucket may take minutes for a file. What was begun is taken back.
+            () = held.stop().cancelled() => return Err(Outcome::Interrupted),
+        }
         files.push(File {
             name: file.name,
             kind: file.kind.name().to_owned(),

@@ -78,6 +78,28 @@ impl Db {
         };
         Ok(Self { backend })
     }
+
+    /// Brings the schema up to this version. It takes the time it takes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn migrate(&self) -> Result<()> {
+        match &self.backend {
+            Backend::Sqlite(backend) => backend.migrate().await,
+            Backend::Postgres(backend) => backend.migrate().await,
+        }
+    }
+}
+
+/// The longest that a call of Postgres may take. A connection whose other end has vanished says
+/// nothing for a quarter of an hour; whoever waits for it must go on before a lease ends.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn within<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, call)
+        .await
+        .unwrap_or(Err(Error::Unavailable(sqlx::Error::PoolTimedOut)))
 }
 
 /// Declares the calls once, with their meaning; each backend has one of the same name.
@@ -93,7 +115,7 @@ macro_rules! calls {
                 pub async fn $name(&self, $($arg: $ty),*) -> Result<$ret> {
                     match &self.backend {
                         Backend::Sqlite(backend) => backend.$name($($arg),*).await,
-                        Backend::Postgres(backend) => backend.$name($($arg),*).await,
+                        Backend::Postgres(backend) => within(backend.$name($($arg),*)).await,
                     }
                 }
             )*
@@ -102,8 +124,6 @@ macro_rules! calls {
 }
 
 calls! {
-    /// Brings the schema up to this version.
-    migrate() -> ();
     /// Checks that the database answers and that its schema is this version's.
     check() -> ();
     /// Something to wait on until another process or this one has changed the database.
@@ -173,9 +193,11 @@ calls! {
     /// Gives the job back without charging the attempt.
     hand_back(job: JobId, epoch: u64) -> bool;
 
-    /// Due jobs that have no message in flight, marked as having one from now on. Scheduled ones become queued.
-    /// A message older than `lost_after` counts as lost.
-    take_due(limit: u32, lost_after: Duration) -> Vec<Due>;
+    /// Due jobs of which no message was sent, marked as having one from now on. Scheduled ones become queued.
+    take_due(limit: u32) -> Vec<Due>;
+    /// Queued jobs of these lanes whose message was sent so long ago that it counts as lost, marked as having one
+    /// from now on. One that waits in the `database` queue is not lost.
+    take_lost(limit: u32, lost_after: Duration, lanes: &[Lane]) -> Vec<Due>;
     /// Notes that messages were sent for these jobs.
     mark_sent(jobs: &[JobId]) -> ();
     /// Takes that note back, so that the relay sends again.

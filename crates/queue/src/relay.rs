@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use reelfleet_db::{Db, Reaped};
+use reelfleet_db::{Db, Due, Reaped};
 use reelfleet_job::{Message, RetryPolicy};
 use reelfleet_runtime::{Backoff, Clock, Shutdown};
 
@@ -15,8 +15,12 @@ const SLEPT: Duration = Duration::from_secs(5);
 pub struct RelayConfig {
     /// How often it looks.
     pub every: Duration,
-    /// A message unseen for so long counts as lost.
+    /// A message that was sent so long ago counts as lost, if its lane is empty.
     pub lost_after: Duration,
+    /// In a lane that is never empty nobody can tell; then it counts as lost after so long.
+    pub lost_for_sure: Duration,
+    /// How often lost messages are looked for.
+    pub lost_every: Duration,
     /// Jobs sent in one go.
     pub batch: u32,
     /// What a lost worker's job gets.
@@ -30,6 +34,8 @@ impl Default for RelayConfig {
         Self {
             every: Duration::from_millis(250),
             lost_after: Duration::from_secs(60),
+            lost_for_sure: Duration::from_secs(60 * 60),
+            lost_every: Duration::from_secs(10),
             batch: 500,
             retry: RetryPolicy::default(),
             letters_every: Duration::from_secs(60),
@@ -62,7 +68,7 @@ impl Relay {
         let mut backoff = Backoff::new(self.config.every, Duration::from_secs(10));
         let mut wait = self.config.every;
         let mut duty = Duty::new(self.db.clone(), "relay");
-        let mut cleared = None;
+        let (mut searched, mut cleared) = (None, None);
         let clock = Clock::system();
         let mut asleep = clock.now();
         while shutdown.sleep(wait).await {
@@ -73,7 +79,7 @@ impl Relay {
                 tracing::info!("this machine slept: leases get a moment to be renewed");
                 shutdown.sleep(SLEPT).await;
             }
-            let turn = self.my_turn(&mut duty, &mut cleared).await;
+            let turn = self.my_turn(&mut duty, &mut searched, &mut cleared).await;
             asleep = clock.now();
             wait = match turn {
                 Ok(()) => {
@@ -89,17 +95,30 @@ impl Relay {
         duty.leave().await;
     }
 
-    async fn my_turn(&self, duty: &mut Duty, cleared: &mut Option<Instant>) -> Result<(), Error> {
+    async fn my_turn(
+        &self,
+        duty: &mut Duty,
+        searched: &mut Option<Instant>,
+        cleared: &mut Option<Instant>,
+    ) -> Result<(), Error> {
         if !duty.is_mine().await? {
             return Ok(());
         }
         self.turn().await?;
+        if searched.is_none_or(|at| at.elapsed() >= self.config.lost_every) {
+            *searched = Some(Instant::now());
+            self.find_lost().await?;
+        }
         if cleared.is_none_or(|at| at.elapsed() >= self.config.letters_every) {
-            let forgotten = self.letters.clear().await?;
-            if forgotten > 0 {
-                tracing::info!("{forgotten} letters of jobs that are not dead were forgotten");
-            }
             *cleared = Some(Instant::now());
+            match self.letters.clear().await {
+                Ok(0) => {}
+                Ok(forgotten) => {
+                    tracing::info!("{forgotten} letters of jobs that are not dead were forgotten");
+                }
+                // Nothing waits for this: it must not slow the rest down.
+                Err(error) => tracing::warn!(%error, "dead letters are compared again later"),
+            }
         }
         Ok(())
     }
@@ -121,12 +140,35 @@ impl Relay {
             );
         }
         self.send_due().await?;
-        self.letters.bury().await?;
+        if let Err(error) = self.letters.bury().await {
+            tracing::warn!(%error, "letters of dead jobs are sent later");
+        }
+        Ok(())
+    }
+
+    /// Sends again what was lost.
+    ///
+    /// # Errors
+    ///
+    /// The database or the broker is away.
+    pub async fn find_lost(&self) -> Result<(), Error> {
+        let depth = self.queue.depth().await?.lanes;
+        let lanes = |empty| {
+            let chosen = depth.iter().filter(move |lane| (lane.ready == 0) == empty);
+            chosen.map(|lane| lane.lane).collect::<Vec<_>>()
+        };
+        let RelayConfig { batch, lost_after, lost_for_sure, .. } = self.config;
+        for (after, lanes) in [(lost_after, lanes(true)), (lost_for_sure, lanes(false))] {
+            self.send(self.db.take_lost(batch, after, &lanes).await?).await?;
+        }
         Ok(())
     }
 
     async fn send_due(&self) -> Result<(), Error> {
-        let due = self.db.take_due(self.config.batch, self.config.lost_after).await?;
+        self.send(self.db.take_due(self.config.batch).await?).await
+    }
+
+    async fn send(&self, due: Vec<Due>) -> Result<(), Error> {
         if due.is_empty() {
             return Ok(());
         }

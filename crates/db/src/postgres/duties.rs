@@ -14,6 +14,18 @@ impl Postgres {
         holder: Uuid,
         lease: Duration,
     ) -> Result<Option<u64>> {
+        // A look first: who waits for a duty writes nothing.
+        let taken: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM duties
+                             WHERE name = $1 AND holder <> $2 AND lease_until > now_ms())",
+        )
+        .bind(duty)
+        .bind(holder)
+        .fetch_one(&self.pool)
+        .await?;
+        if taken {
+            return Ok(None);
+        }
         let epoch: Option<i64> = sqlx::query_scalar(
             "INSERT INTO duties AS d (name, holder, epoch, lease_until) VALUES ($1, $2, 1, now_ms() + $3)
              ON CONFLICT (name) DO UPDATE

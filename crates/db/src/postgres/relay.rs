@@ -3,24 +3,11 @@
 use std::time::Duration;
 
 use reelfleet_job::{JobId, Kind, Lane, RetryPolicy, WorkerId};
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis};
 use crate::{Due, Reaped, Result, lost};
-
-/// Due jobs that nobody has a message for: scheduled ones whose time has come, and queued ones
-/// of which none was sent (`$1` says when an unseen one counts as lost), or the last one was,
-/// before the clock was set back. A message that still waits in the `database` queue is not
-/// lost, however long the queue is.
-macro_rules! due {
-    () => {
-        "((state = 'scheduled' AND run_at <= now_ms())
-          OR (state = 'queued' AND message_at IS NULL)
-          OR (state = 'queued' AND (message_at < now_ms() - $1 OR message_at > now_ms())
-              AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.job = jobs.id AND m.visible_at <= now_ms() + 60000)))"
-    };
-}
 
 /// Those of `$1` that are queued, locked in the order of their ids.
 macro_rules! queued_of_these {
@@ -31,25 +18,44 @@ macro_rules! queued_of_these {
 }
 
 impl Postgres {
-    pub(crate) async fn take_due(&self, limit: u32, lost_after: Duration) -> Result<Vec<Due>> {
-        let rows = sqlx::query(concat!(
-            "WITH due AS (SELECT id FROM jobs WHERE ",
-            due!(),
-            " ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+    pub(crate) async fn take_due(&self, limit: u32) -> Result<Vec<Due>> {
+        let rows = sqlx::query(
+            "WITH due AS (SELECT id FROM jobs
+                           WHERE (state = 'scheduled' AND run_at <= now_ms())
+                              OR (state = 'queued' AND message_at IS NULL)
+                           ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED)
              UPDATE jobs j SET state = 'queued', message_at = now_ms() FROM due WHERE j.id = due.id
-             RETURNING j.id, j.kind, j.priority"
-        ))
-        .bind(millis(lost_after))
+             RETURNING j.id, j.kind, j.priority",
+        )
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let kind: Kind = decode::word(row, "kind")?;
-                let lane = Lane { kind, priority: decode::word(row, "priority")? };
-                Ok(Due { job: decode::id(row, "id")?, lane })
-            })
-            .collect()
+        rows.iter().map(due).collect()
+    }
+
+    pub(crate) async fn take_lost(
+        &self,
+        limit: u32,
+        lost_after: Duration,
+        lanes: &[Lane],
+    ) -> Result<Vec<Due>> {
+        // A message from the time to come was sent before the clock was set back.
+        let rows = sqlx::query(
+            "WITH due AS (SELECT id FROM jobs
+                           WHERE state = 'queued' AND (message_at < now_ms() - $1 OR message_at > now_ms())
+                             AND kind || '-' || priority = ANY($2)
+                             AND NOT EXISTS (SELECT 1 FROM messages m
+                                              WHERE m.job = jobs.id AND m.visible_at <= now_ms() + 60000)
+                           ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+             UPDATE jobs j SET message_at = now_ms() FROM due WHERE j.id = due.id
+             RETURNING j.id, j.kind, j.priority",
+        )
+        .bind(millis(lost_after))
+        .bind(lanes.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(due).collect()
     }
 
     pub(crate) async fn mark_sent(&self, jobs: &[JobId]) -> Result<()> {
@@ -131,4 +137,10 @@ impl Postgres {
         }
         Ok(reaped)
     }
+}
+
+fn due(row: &PgRow) -> Result<Due> {
+    let kind: Kind = decode::word(row, "kind")?;
+    let lane = Lane { kind, priority: decode::word(row, "priority")? };
+    Ok(Due { job: decode::id(row, "id")?, lane })
 }

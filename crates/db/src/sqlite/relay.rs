@@ -3,74 +3,89 @@
 use std::time::Duration;
 
 use reelfleet_job::{JobId, Kind, Lane, RetryPolicy, WorkerId};
-use sqlx::Row;
+use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Sqlite, decode, millis, now};
 use crate::{Due, Error, Reaped, Result, lost};
 
-/// Queued jobs that nobody has a message for: none was sent (`?` says when an unseen one
-/// counts as lost), or the last one was, before the clock was set back. A message that still
-/// waits in the `database` queue is not lost, however long the queue is.
-macro_rules! without_message {
+/// Queued jobs of the lanes `?2` whose message was sent longer ago than `?1`, or before the clock
+/// was set back, and does not wait in the `database` queue.
+macro_rules! lost {
     () => {
         concat!(
-            "state = 'queued' AND (message_at IS NULL OR (message_at NOT BETWEEN ",
+            "state = 'queued' AND message_at NOT BETWEEN ",
             now!(),
-            " - ? AND ",
+            " - ?1 AND ",
             now!(),
-            " AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.job = jobs.id AND m.visible_at <= ",
+            " AND kind || '-' || priority IN (SELECT value FROM json_each(?2))
+              AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.job = jobs.id AND m.visible_at <= ",
             now!(),
-            " + 60000)))"
+            " + 60000)"
         )
     };
 }
 
 impl Sqlite {
-    pub(crate) async fn take_due(&self, limit: u32, lost_after: Duration) -> Result<Vec<Due>> {
+    pub(crate) async fn take_due(&self, limit: u32) -> Result<Vec<Due>> {
         // A look with a reading connection first: an idle relay writes nothing.
         let any: bool = sqlx::query_scalar(concat!(
             "SELECT EXISTS (SELECT 1 FROM jobs WHERE state = 'scheduled' AND run_at <= ",
             now!(),
-            ")
-                 OR EXISTS (SELECT 1 FROM jobs WHERE ",
-            without_message!(),
-            ")"
+            ") OR EXISTS (SELECT 1 FROM jobs WHERE state = 'queued' AND message_at IS NULL)"
         ))
-        .bind(millis(lost_after))
         .fetch_one(&self.read)
         .await?;
         if !any {
             return Ok(Vec::new());
         }
-        let mut transaction = self.begin().await?;
         let rows = sqlx::query(concat!(
             "UPDATE jobs SET state = 'queued', message_at = ",
             now!(),
-            "
-              WHERE id IN (
+            " WHERE id IN (
                 SELECT id FROM (
                   SELECT id, run_at FROM jobs WHERE state = 'scheduled' AND run_at <= ",
             now!(),
-            "
-                  UNION ALL
-                  SELECT id, run_at FROM jobs WHERE ",
-            without_message!(),
-            "
+            " UNION ALL
+                  SELECT id, run_at FROM jobs WHERE state = 'queued' AND message_at IS NULL
                 ) ORDER BY run_at LIMIT ?)
               RETURNING id, kind, priority"
         ))
-        .bind(millis(lost_after))
         .bind(limit)
-        .fetch_all(&mut *transaction)
+        .fetch_all(&self.write)
         .await?;
-        transaction.commit().await?;
-        rows.iter()
-            .map(|row| {
-                let kind: Kind = decode::word(row, "kind")?;
-                let lane = Lane { kind, priority: decode::word(row, "priority")? };
-                Ok(Due { job: decode::id(row, "id")?, lane })
-            })
-            .collect()
+        rows.iter().map(due).collect()
+    }
+
+    pub(crate) async fn take_lost(
+        &self,
+        limit: u32,
+        lost_after: Duration,
+        lanes: &[Lane],
+    ) -> Result<Vec<Due>> {
+        let lanes: Vec<_> = lanes.iter().map(ToString::to_string).collect();
+        let lanes = serde_json::json!(lanes).to_string();
+        let any: bool =
+            sqlx::query_scalar(concat!("SELECT EXISTS (SELECT 1 FROM jobs WHERE ", lost!(), ")"))
+                .bind(millis(lost_after))
+                .bind(&lanes)
+                .fetch_one(&self.read)
+                .await?;
+        if !any {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(concat!(
+            "UPDATE jobs SET message_at = ",
+            now!(),
+            " WHERE id IN (SELECT id FROM jobs WHERE ",
+            lost!(),
+            " ORDER BY run_at LIMIT ?3) RETURNING id, kind, priority"
+        ))
+        .bind(millis(lost_after))
+        .bind(&lanes)
+        .bind(limit)
+        .fetch_all(&self.write)
+        .await?;
+        rows.iter().map(due).collect()
     }
 
     pub(crate) async fn mark_sent(&self, jobs: &[JobId]) -> Result<()> {
@@ -186,4 +201,10 @@ impl Sqlite {
         transaction.commit().await.map_err(Error::from)?;
         Ok(reaped)
     }
+}
+
+fn due(row: &SqliteRow) -> Result<Due> {
+    let kind: Kind = decode::word(row, "kind")?;
+    let lane = Lane { kind, priority: decode::word(row, "priority")? };
+    Ok(Due { job: decode::id(row, "id")?, lane })
 }

@@ -56,6 +56,7 @@ macro_rules! conforms {
             every_dead_job_has_a_letter_and_no_other_job_has_one,
             a_submitted_video_rings,
             a_job_whose_message_was_lost_is_sent_again,
+            a_message_that_waits_in_its_lane_is_not_sent_again,
             a_job_that_was_handed_back_is_sent_again,
             a_lost_job_is_freed_and_sent_again,
         }
@@ -361,12 +362,26 @@ pub(crate) async fn a_job_whose_message_was_lost_is_sent_again(fixture: Fixture)
         fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
     }
     assert_eq!(ready(&fixture.queue).await, 0);
-    let at_once = RelayConfig { lost_after: Duration::ZERO, ..RelayConfig::default() };
-    let relay = Relay::new(fixture.db.clone(), fixture.queue.clone(), at_once);
+    let relay = impatient(&fixture);
     while ready(&fixture.queue).await == 0 {
-        relay.turn().await.unwrap();
+        relay.find_lost().await.unwrap();
     }
     assert_eq!(receive(&fixture.queue, 0).await[0].message.job, video.job);
+}
+
+pub(crate) async fn a_message_that_waits_in_its_lane_is_not_sent_again(fixture: Fixture) {
+    submitted(&fixture).await;
+    let relay = impatient(&fixture);
+    for _ in 0..10 {
+        relay.find_lost().await.unwrap();
+        assert_eq!(ready(&fixture.queue).await, 1);
+    }
+}
+
+/// Takes every message for lost at once, if its lane is empty.
+fn impatient(fixture: &Fixture) -> Relay {
+    let config = RelayConfig { lost_after: Duration::ZERO, ..RelayConfig::default() };
+    Relay::new(fixture.db.clone(), fixture.queue.clone(), config)
 }
 
 pub(crate) async fn a_job_that_was_handed_back_is_sent_again(fixture: Fixture) {

@@ -79,7 +79,7 @@ pub(crate) async fn a_retry_waits_until_it_is_due(db: Db) {
     assert!(db.retry(video.job, claimed.epoch, LEASE, &why).await.unwrap());
     let job = db.job(video.job).await.unwrap().unwrap();
     assert_eq!((job.state, job.error, job.attempts), (State::Scheduled, Some(why.clone()), 1));
-    assert!(db.take_due(10, LEASE).await.unwrap().is_empty());
+    assert!(db.take_due(10).await.unwrap().is_empty());
     assert!(db.claim(video.job, WorkerId::generate(), LEASE).await.unwrap().is_none());
 }
 
@@ -93,7 +93,7 @@ pub(crate) async fn a_lease_that_ran_out_frees_the_job_until_no_attempt_is_left(
             if let Some(claimed) = db.claim(video.job, WorkerId::generate(), lease).await.unwrap() {
                 break claimed;
             }
-            db.take_due(10, LEASE).await.unwrap();
+            db.take_due(10).await.unwrap();
         };
         assert_eq!(claimed.attempts, attempt);
         let reaped = loop {

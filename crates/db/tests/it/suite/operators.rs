@@ -86,7 +86,7 @@ pub(crate) async fn a_jobs_history_tells_what_each_claim_came_to(db: Db) {
     let why = Reason::new("internal", "Something went wrong.");
     db.retry(video.job, second.epoch, Duration::ZERO, &why).await.unwrap();
     let third = loop {
-        db.take_due(10, LEASE).await.unwrap();
+        db.take_due(10).await.unwrap();
         if let Some(claimed) = db.claim(video.job, WorkerId::generate(), LEASE).await.unwrap() {
             break claimed;
         }

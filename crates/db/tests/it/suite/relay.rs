@@ -7,21 +7,26 @@ use super::{LEASE, claim, queued};
 
 pub(crate) async fn a_due_job_without_a_message_is_taken_once(db: Db) {
     let video = queued(&db).await;
-    let due = db.take_due(10, LEASE).await.unwrap();
+    let due = db.take_due(10).await.unwrap();
     assert_eq!(due.iter().map(|due| due.job).collect::<Vec<_>>(), [video.job]);
     assert_eq!(due[0].lane.to_string(), "transcode-normal");
-    assert!(db.take_due(10, LEASE).await.unwrap().is_empty());
-    // Unseen for too long, or taken back: the message counts as lost.
+    assert!(db.take_due(10).await.unwrap().is_empty());
+    // It could not be sent.
     db.unmark_sent(&[video.job]).await.unwrap();
-    assert_eq!(db.take_due(10, LEASE).await.unwrap().len(), 1);
+    assert_eq!(db.take_due(10).await.unwrap().len(), 1);
+    // Sent long ago, and its lane is one of those that were named: the message counts as lost.
+    let [high, normal, low] = Lane::of(Kind::Transcode);
     loop {
-        if db.take_due(10, Duration::ZERO).await.unwrap().len() == 1 {
+        assert!(db.take_lost(10, LEASE, &[normal]).await.unwrap().is_empty());
+        assert!(db.take_lost(10, Duration::ZERO, &[high, low]).await.unwrap().is_empty());
+        if db.take_lost(10, Duration::ZERO, &[normal]).await.unwrap().len() == 1 {
             break;
         }
         tokio::task::yield_now().await;
     }
     claim(&db, &video).await;
-    assert!(db.take_due(10, Duration::ZERO).await.unwrap().is_empty());
+    assert!(db.take_lost(10, Duration::ZERO, &[normal]).await.unwrap().is_empty());
+    assert!(db.take_due(10).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing(db: Db) {
@@ -51,7 +56,7 @@ pub(crate) async fn a_message_that_waits_in_a_long_queue_is_not_lost(db: Db) {
     db.mark_sent(&[video.job]).await.unwrap();
     let in_hand = db.receive_messages(&lanes, 1, Duration::ZERO).await.unwrap().remove(0);
     for _ in 0..20 {
-        assert!(db.take_due(10, Duration::ZERO).await.unwrap().is_empty());
+        assert!(db.take_lost(10, Duration::ZERO, &lanes).await.unwrap().is_empty());
     }
     // Rung anew, it cannot be acknowledged away by whoever had it in hand before.
     db.send_messages(&[message(lanes[1], video.job)]).await.unwrap();

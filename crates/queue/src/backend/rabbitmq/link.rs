@@ -107,7 +107,10 @@ impl Link {
         let channel = answer(self.connection().await?.create_channel()).await?;
         answer(channel.confirm_select(ConfirmSelectOptions::default())).await?;
         let hand = Hand::new(channel);
-        self.channels().all.push(Arc::downgrade(&hand));
+        let mut channels = self.channels();
+        channels.all.retain(|hand| hand.strong_count() > 0);
+        channels.all.push(Arc::downgrade(&hand));
+        drop(channels);
         Ok(lease(hand))
     }
 
