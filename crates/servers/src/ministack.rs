@@ -60,7 +60,8 @@ impl Ministack {
     /// How it is reached. It takes any key.
     #[must_use]
     pub fn aws(&self) -> AwsConfig {
-        let (id, secret) = ("test".into(), "hunter2".into());
+        // It checks signatures, against this secret.
+        let (id, secret) = ("test".into(), "test".into());
         AwsConfig {
             region: Some("us-east-1".to_owned()),
             endpoint: Some(self.endpoint()),

@@ -4,6 +4,7 @@ use std::{
 };
 
 use aws_sdk_sqs::Client;
+use reelfleet_aws::AccessKey;
 use reelfleet_db::Db;
 use reelfleet_job::{JobId, Kind, Lane, Message, Priority};
 use reelfleet_queue::{Error, Queue, QueueConfig, SqsConfig};
@@ -79,6 +80,8 @@ async fn a_broker_that_is_away_is_named_and_no_secret_is() {
     let (mut config, prefix) = config(server());
     config.base_url = format!("http://user:hunter2@127.0.0.1:1/000000000000/{prefix}");
     config.aws.endpoint = Some("http://127.0.0.1:1".to_owned());
+    let (id, secret) = ("hunter2".into(), "hunter2".into());
+    config.aws.access_key = Some(AccessKey { id, secret, session_token: None });
     let (_folder, db) = database().await;
     let error = Queue::open(&QueueConfig::Sqs(config), &db).await.unwrap_err();
     let said = format!("{error} {error:?}");
