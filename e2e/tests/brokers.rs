@@ -43,6 +43,8 @@ fn upload_until(fleet: &Fleet, stop: &AtomicBool) -> Vec<String> {
 
 /// Uploads while `fault` happens, kills a worker as well; everything that was accepted ends once.
 fn survives(fleet: &Fleet, fault: impl FnOnce()) {
+    // Made before two threads want it.
+    let _ = clips::short(fleet.folder());
     let clip = clips::medium(fleet.folder());
     let mut videos: Vec<_> = (0..3).map(|_| fleet.submit(&clip, "web")).collect();
     kill_a_busy_worker(fleet);
