@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::{Worker, hands::Hands, scratch::Scratch, settle, transcode};
 
 /// The longest wait of one receive, as long as the longest that SQS allows.
-const RECEIVE: Duration = Duration::from_secs(20);
+pub(crate) const RECEIVE: Duration = Duration::from_secs(20);
 
 /// Runs until the drain begins.
 pub(crate) async fn run(
@@ -58,7 +58,7 @@ pub(crate) async fn run(
 }
 
 /// What arrived while the drain began goes back at once, unclaimed.
-async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
+pub(crate) async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
     if deliveries.is_empty() {
         return;
     }

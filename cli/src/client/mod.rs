@@ -5,6 +5,7 @@
 //!              submit ─► upload ─► watch (SSE, else polling) ─► progress ─► stderr
 //! ```
 
+mod check;
 mod connect;
 mod dead;
 mod failure;
@@ -56,6 +57,8 @@ pub(crate) enum ClientCommand {
     /// The jobs that gave up: look, try again, or discard
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Send jobs that do nothing through the fleet, and wait until they are done
+    Check(check::CheckArgs),
     /// Print a new link that signs in to the console once
     SignIn(sign_in::SignInArgs),
     /// Exit 0 if the API can take work, else 1
@@ -73,6 +76,7 @@ pub(crate) fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Cancel(args) => jobs::cancel(&args, vars, &mut screen),
         ClientCommand::Queue(args) => queue::run(&args, vars, &mut screen),
         ClientCommand::Dead(command) => dead::run(command, vars, &mut screen),
+        ClientCommand::Check(args) => check::run(&args, vars, &mut screen),
         ClientCommand::SignIn(args) => sign_in::run(&args, vars, &mut screen),
         ClientCommand::Healthcheck(args) => health::run(&args, vars, &mut screen),
     };

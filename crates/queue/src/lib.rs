@@ -21,6 +21,7 @@
 mod backend;
 mod config;
 mod duty;
+mod intake;
 mod lanes;
 mod letters;
 mod relay;
@@ -35,11 +36,12 @@ use reelfleet_runtime::Shutdown;
 pub use backend::Receipt;
 pub use config::{QUEUE_TYPE, QueueConfig, SqsConfig, VARS};
 pub use duty::Duty;
+pub use intake::Intake;
 pub use lanes::lane_order;
 pub use letters::DeadLetters;
 pub use reelfleet_db::LaneDepth;
 pub use relay::{Relay, RelayConfig};
-pub use submit::submit_video;
+pub use submit::{submit_jobs, submit_video};
 
 /// Why a broker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +122,11 @@ impl Queue {
     /// The broker cannot be reached or would lose what it is given.
     pub async fn open(config: &QueueConfig, db: &Db) -> Result<Self, Error> {
         Ok(Self { backend: backend::Backend::open(config, db).await? })
+    }
+
+    /// Whether messages are rows beside those of their jobs, to be written in the same transaction.
+    fn is_database(&self) -> bool {
+        matches!(self.backend, backend::Backend::Database(_))
     }
 
     /// Sends messages. What is not named in the answer is in the broker's keeping.

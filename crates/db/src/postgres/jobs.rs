@@ -18,13 +18,14 @@ macro_rules! job_rows {
 impl Postgres {
     pub(crate) async fn backlog(&self) -> Result<Backlog> {
         let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM jobs WHERE state = 'scheduled') AS scheduled,
-                    (SELECT count(*) FROM jobs WHERE state = 'queued') AS waiting,
-                    (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+            "SELECT (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND kind = 'transcode') AS scheduled,
+                    (SELECT count(*) FROM jobs WHERE state = 'queued' AND kind = 'transcode') AS waiting,
+                    (SELECT count(*) FROM jobs WHERE state = 'running' AND kind = 'transcode') AS running,
                     (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
-                    (SELECT greatest(0, now_ms() - min(run_at)) FROM jobs WHERE state = 'queued') AS oldest_ms,
+                    (SELECT greatest(0, now_ms() - min(run_at)) FROM jobs
+                      WHERE state = 'queued' AND kind = 'transcode') AS oldest_ms,
                     (SELECT avg(finished_at - started_at)::float8 FROM
-                        (SELECT finished_at, started_at FROM jobs WHERE state = 'done'
+                        (SELECT finished_at, started_at FROM jobs WHERE state = 'done' AND kind = 'transcode'
                           ORDER BY finished_at DESC LIMIT 50) AS last) AS mean_ms",
         )
         .fetch_one(&self.pool)
@@ -69,7 +70,14 @@ impl Postgres {
     }
 
     pub(crate) async fn attempts(&self, id: JobId) -> Result<Vec<Attempt>> {
-        let rows = sqlx::query("SELECT * FROM attempts WHERE job = $1 ORDER BY epoch")
+        let rows = sqlx::query(
+            "SELECT epoch, worker, started_at, ended_at, outcome, error_code, error_message
+               FROM attempts WHERE job = $1
+             UNION ALL
+             SELECT epoch, worker, started_at, finished_at, CASE state WHEN 'done' THEN 'done' END, NULL, NULL
+               FROM jobs WHERE id = $1 AND state IN ('running', 'done')
+              ORDER BY epoch",
+        )
             .bind(Uuid::from(id))
             .fetch_all(&self.pool)
             .await?;
@@ -79,7 +87,7 @@ impl Postgres {
     pub(crate) async fn ahead_of(&self, id: JobId) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM jobs other, jobs this
-              WHERE this.id = $1 AND other.state = 'queued' AND other.id <> this.id
+              WHERE this.id = $1 AND other.state = 'queued' AND other.kind = this.kind AND other.id <> this.id
                 AND (CASE other.priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, other.run_at, other.id)
                   < (CASE this.priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, this.run_at, this.id)",
         )

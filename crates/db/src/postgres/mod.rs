@@ -8,6 +8,7 @@ mod jobs;
 mod letters;
 mod messages;
 mod relay;
+mod submit;
 mod users;
 mod videos;
 mod workers;

@@ -200,7 +200,8 @@ impl Postgres {
 
     pub(crate) async fn unfinished_videos(&self, owner: UserId) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM jobs WHERE owner = $1 AND state IN ('scheduled', 'queued', 'running')",
+            "SELECT count(*) FROM jobs WHERE owner = $1 AND kind = 'transcode'
+                AND state IN ('scheduled', 'queued', 'running')",
         )
         .bind(Uuid::from(owner))
         .fetch_one(&self.pool)

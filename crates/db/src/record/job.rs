@@ -94,6 +94,31 @@ pub struct Claimed {
     pub payload: Payload,
 }
 
+/// The same with its payload as it is stored.
+#[derive(Debug)]
+pub(crate) struct RawClaimed {
+    pub(crate) id: JobId,
+    pub(crate) epoch: u64,
+    pub(crate) attempts: u32,
+    pub(crate) max_attempts: u32,
+    pub(crate) payload: String,
+}
+
+/// A job to be recorded that has no video: its payload says all.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Id.
+    pub id: JobId,
+    /// What to do.
+    pub payload: Payload,
+    /// How urgent.
+    pub priority: Priority,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Charged tries before it is dead.
+    pub max_attempts: u32,
+}
+
 /// What a worker tells of one job that it holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Pulse {

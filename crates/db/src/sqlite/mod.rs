@@ -7,6 +7,7 @@ mod jobs;
 mod letters;
 mod messages;
 mod relay;
+mod submit;
 mod users;
 mod videos;
 mod workers;

@@ -8,8 +8,10 @@ pub(crate) mod relay;
 
 use std::time::Duration;
 
-use reelfleet_db::{Claimed, Db, File, Finished, NewUser, NewVideo, Role, Submitted, Video};
-use reelfleet_job::{Priority, RetryPolicy, UserId, VideoId, WorkerId};
+use reelfleet_db::{
+    Claimed, Db, File, Finished, NewJob, NewUser, NewVideo, Role, Submitted, Video,
+};
+use reelfleet_job::{JobId, Payload, Priority, RetryPolicy, UserId, VideoId, WorkerId};
 
 /// The suite's own text, so that a forgotten test is noticed.
 pub(crate) const SOURCES: [&str; 5] = [
@@ -47,6 +49,18 @@ pub(crate) async fn submit(db: &Db, new: &NewVideo) -> Video {
         Submitted::New(video) => *video,
         other => panic!("expected a new video, got {other:?}"),
     }
+}
+
+/// Jobs that do nothing.
+pub(crate) fn noops(owner: UserId, count: usize) -> Vec<NewJob> {
+    let new = |_| NewJob {
+        id: JobId::generate(),
+        payload: Payload::Noop,
+        priority: Priority::Low,
+        owner,
+        max_attempts: 3,
+    };
+    (0..count).map(new).collect()
 }
 
 /// A user with one queued video.
@@ -103,6 +117,8 @@ macro_rules! conforms {
             claims::a_beat_renews_the_lease_and_tells_of_a_cancel,
             claims::a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled,
             claims::a_cancelled_job_cannot_be_published,
+            claims::many_jobs_are_claimed_and_closed_in_one_go,
+            relay::jobs_are_recorded_with_their_messages_or_without,
             relay::a_due_job_without_a_message_is_taken_once,
             relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
             relay::a_second_message_for_a_job_is_the_same_message,

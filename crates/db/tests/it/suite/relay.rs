@@ -3,7 +3,7 @@ use std::time::Duration;
 use reelfleet_db::{Db, RawSend};
 use reelfleet_job::{JobId, Kind, Lane};
 
-use super::{LEASE, claim, queued};
+use super::{LEASE, claim, noops, queued, user};
 
 pub(crate) async fn a_due_job_without_a_message_is_taken_once(db: Db) {
     let video = queued(&db).await;
@@ -74,4 +74,26 @@ pub(crate) async fn a_second_message_for_a_job_is_the_same_message(db: Db) {
 
 fn message(lane: Lane, job: JobId) -> RawSend {
     RawSend { lane, job, body: "body".to_owned() }
+}
+
+pub(crate) async fn jobs_are_recorded_with_their_messages_or_without(db: Db) {
+    let owner = user(&db, "owner@example.com").await;
+    let (with, without) = (noops(owner, 3), noops(owner, 2));
+    db.submit_jobs(&with, true).await.unwrap();
+    let lanes = Lane::of(Kind::Noop);
+    let received = db.receive_messages(&lanes, 10, LEASE).await.unwrap();
+    assert_eq!(received.len(), 3);
+    assert!(db.take_due(10).await.unwrap().is_empty());
+
+    db.submit_jobs(&without, false).await.unwrap();
+    assert!(db.receive_messages(&lanes, 10, LEASE).await.unwrap().is_empty());
+    let mut due: Vec<_> = db.take_due(10).await.unwrap().iter().map(|due| due.job).collect();
+    due.sort();
+    assert_eq!(due, without.iter().map(|job| job.id).collect::<Vec<_>>());
+
+    // All or none: one of them is there already.
+    let mut again = noops(owner, 2);
+    again.push(with[0].clone());
+    assert!(db.submit_jobs(&again, true).await.is_err());
+    assert!(db.job(again[0].id).await.unwrap().is_none());
 }
