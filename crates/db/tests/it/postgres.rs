@@ -10,8 +10,9 @@ mod bells;
 mod faults;
 mod locks;
 
-use reelfleet_db::{Db, RawSend, Topic, Wakeup};
+use reelfleet_db::{DatabaseConfig, Db, RawSend, Wakeup};
 use reelfleet_job::{JobId, Kind, Lane, Priority};
+use reelfleet_runtime::Vars;
 use reelfleet_servers::Postgres;
 
 use crate::suite::{self, conforms};
@@ -38,6 +39,13 @@ conforms!(fresh);
 /// The database beside our back, under another name than ours.
 async fn pool(url: &str) -> sqlx::PgPool {
     sqlx::PgPool::connect(&format!("{url}?application_name=test")).await.unwrap()
+}
+
+/// With so many connections.
+async fn with_connections(url: &str, count: u32) -> Db {
+    let most = count.to_string();
+    let mut vars = Vars::of([("DATABASE_URL", url), ("DB_MAX_CONNECTIONS", &most)]);
+    Db::connect(&DatabaseConfig::from_vars(&mut vars)).await.unwrap()
 }
 
 /// Messages for so many jobs.

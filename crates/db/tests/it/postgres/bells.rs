@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use reelfleet_db::{DatabaseConfig, Db, Pulse, Topic};
-use reelfleet_runtime::Vars;
+use reelfleet_db::{Db, Pulse, Topic};
 
-use super::{LONG, messages, pool, rung, url};
+use super::{LONG, messages, pool, rung, url, with_connections};
 use crate::suite;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,8 +44,7 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_is_enough_for_every_call_and_one_more_for_all_who_wait() {
     let url = url();
-    let mut vars = Vars::of([("DATABASE_URL", url.as_str()), ("DB_MAX_CONNECTIONS", "1")]);
-    let db = Db::connect(&DatabaseConfig::from_vars(&mut vars)).await.unwrap();
+    let db = with_connections(&url, 1).await;
     db.migrate().await.unwrap();
     let mut waiters = Vec::new();
     for topic in [Topic::Work, Topic::Changes, Topic::Work, Topic::Changes] {

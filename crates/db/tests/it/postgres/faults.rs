@@ -9,7 +9,11 @@ use tokio::{
     sync::watch,
 };
 
-use super::{LONG, hears_again};
+use super::{
+    LONG, hears_again,
+    locks::{delete_begun, stands_in_line},
+    pool, with_connections,
+};
 use crate::suite;
 
 /// A call ends within 10 s; the rest is for a busy machine.
@@ -120,23 +124,27 @@ impl Network {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_vanished_without_a_word_is_noticed_and_the_next_one_is_used() {
     let server = Postgres::start();
-    let _ = server.create("test");
+    let direct = pool(&server.create("test")).await;
     let network = Network::before(server.port()).await;
     let url = format!("postgres://reelfleet@127.0.0.1:{}/test", network.port);
-    let db = Db::open(&url).await.unwrap();
+    let db = with_connections(&url, 1).await;
     db.migrate().await.unwrap();
     let wakeup = db.wakeup(Topic::Work).await.unwrap();
-    // Some connections wait in the pool, and every one has a call under way in the next moment.
-    let calls = (0..10).map(|_| {
+    // The only connection is in the middle of a call.
+    let video = suite::queued(&db).await;
+    let locked = delete_begun(&direct, &video).await;
+    let delete = tokio::spawn({
         let db = db.clone();
-        tokio::spawn(async move { while db.backlog().await.is_ok() {} })
+        async move { db.delete_video(video.owner, video.id).await }
     });
-    let calls: Vec<_> = calls.collect();
+    stands_in_line(&direct, &delete).await;
     network.forget_connections();
-    // Calls that were under way end with an error; those that begin find another connection.
+    let away = tokio::time::timeout(BOUND, delete).await.unwrap().unwrap();
+    assert!(matches!(away, Err(Error::Unavailable(_))), "{away:?}");
+    locked.rollback().await.unwrap();
     is_back(&db).await;
-    for call in &calls {
-        call.abort();
-    }
+    // Now it is idle.
+    network.forget_connections();
+    is_back(&db).await;
     hears_again(&db, &wakeup).await;
 }

@@ -18,7 +18,7 @@ async fn opened() -> (Db, PgPool) {
 }
 
 /// Deletes a video, and has not committed yet.
-async fn delete_begun(pool: &PgPool, video: &Video) -> PgTransaction<'static> {
+pub(super) async fn delete_begun(pool: &PgPool, video: &Video) -> PgTransaction<'static> {
     let mut delete = pool.begin().await.unwrap();
     sqlx::query("UPDATE videos SET deleted_at = 1 WHERE job = $1")
         .bind(uuid::Uuid::from(video.job))
@@ -29,7 +29,7 @@ async fn delete_begun(pool: &PgPool, video: &Video) -> PgTransaction<'static> {
 }
 
 /// Waits until the call waits for a lock.
-async fn stands_in_line<T>(pool: &PgPool, call: &JoinHandle<T>) {
+pub(super) async fn stands_in_line<T>(pool: &PgPool, call: &JoinHandle<T>) {
     let in_line = async {
         let waiting = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
                                          AND datname = current_database())";
