@@ -38,7 +38,7 @@ use uuid::Uuid;
 pub use config::{DATABASE_URL, DatabaseConfig, VARS};
 pub use error::Error;
 pub use record::*;
-pub use wakeup::Wakeup;
+pub use wakeup::{Topic, Wakeup};
 
 /// What calls come back with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -177,8 +177,8 @@ macro_rules! calls {
 calls! {
     /// Checks that the database answers and that its schema is this version's.
     check() -> ();
-    /// Something to wait on until another process or this one has changed the database.
-    wakeup() -> Wakeup;
+    /// Something to wait on until another process or this one has changed the database in that respect.
+    wakeup(topic: Topic) -> Wakeup;
 
     /// Makes an account. A taken address is [`Error::Taken`].
     create_user(new: &NewUser) -> User;

@@ -100,6 +100,25 @@ impl Postgres {
         self.keeper().signal("KILL");
     }
 
+    /// Stops its processes where they are: it keeps its connections and takes new ones, and
+    /// answers nobody.
+    ///
+    /// # Panics
+    ///
+    /// It was ended before.
+    pub fn freeze(&self) {
+        self.keeper().signal("STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// It was ended before.
+    pub fn thaw(&self) {
+        self.keeper().signal("CONT");
+    }
+
     /// Starts it again, and waits until it has recovered.
     ///
     /// # Panics

@@ -7,7 +7,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis, whole};
-use crate::{Beat, Finished, Pulse, RawClaimed, Result};
+use crate::{Beat, Finished, Pulse, RawClaimed, Result, Topic};
 
 /// The statement by which a job leaves its worker's hand, and its attempt ends with it:
 /// what becomes of the row, and on what further condition. `$1` job, `$2` epoch,
@@ -48,7 +48,7 @@ impl Postgres {
         .fetch_all(&self.pool)
         .await?;
         if !rows.is_empty() {
-            self.bell.ring();
+            self.bell.ring(Topic::Changes);
         }
         rows.iter().map(decode::claimed).collect()
     }
@@ -69,7 +69,7 @@ impl Postgres {
         .bind(epochs)
         .fetch_all(&self.pool)
         .await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         rows.iter().map(|row| decode::id(row, "id")).collect()
     }
 
@@ -83,13 +83,13 @@ impl Postgres {
         let rows = sqlx::query(
             "WITH seen AS (UPDATE workers SET seen_at = now_ms() WHERE id = $1),
              held AS (
-                SELECT j.id, p.progress FROM jobs j
+                SELECT j.id, p.progress, p.progress > j.progress AS further FROM jobs j
                   JOIN unnest($3::uuid[], $4::bigint[], $5::float8[]) AS p (job, epoch, progress)
                     ON p.job = j.id AND p.epoch = j.epoch
                  WHERE j.worker = $1 AND j.state = 'running' ORDER BY j.id FOR UPDATE OF j)
              UPDATE jobs j SET lease_until = now_ms() + $2, progress = greatest(j.progress, held.progress)
                FROM held WHERE j.id = held.id
-             RETURNING j.id, j.cancel_requested",
+             RETURNING j.id, j.cancel_requested, held.further",
         )
         .bind(Uuid::from(worker))
         .bind(millis(lease))
@@ -99,11 +99,13 @@ impl Postgres {
         .fetch_all(&self.pool)
         .await?;
         let mut held = std::collections::HashMap::with_capacity(rows.len());
+        let mut further = false;
         for row in &rows {
+            further |= row.try_get::<bool, _>("further")?;
             held.insert(decode::id::<JobId>(row, "id")?, row.try_get("cancel_requested")?);
         }
-        if !pulses.is_empty() {
-            self.bell.ring();
+        if further {
+            self.bell.ring(Topic::Changes);
         }
         Ok(pulses
             .iter()
@@ -117,6 +119,7 @@ impl Postgres {
 
     pub(crate) async fn close_done(&self, job: JobId, at: u64, result: &Finished) -> Result<bool> {
         let mut transaction = self.begin().await?;
+        super::videos::lock(&mut transaction, job).await?;
         let closed = sqlx::query(
             "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
                     error_code = NULL, error_message = NULL, finished_at = now_ms()
@@ -156,7 +159,7 @@ impl Postgres {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         Ok(true)
     }
 
@@ -242,7 +245,10 @@ impl Postgres {
             .bind(outcome)
             .execute(&self.pool)
             .await?;
-        self.bell.ring();
-        Ok(left.rows_affected() > 0)
+        let left = left.rows_affected() > 0;
+        if left {
+            self.bell.ring(Topic::Changes);
+        }
+        Ok(left)
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Postgres, decode};
-use crate::{Attempt, Backlog, Error, Job, JobFilter, Page, Result};
+use crate::{Attempt, Backlog, Error, Job, JobFilter, Page, Result, Topic};
 
 /// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
 macro_rules! job_rows {
@@ -103,7 +103,7 @@ impl Postgres {
             audit(&mut transaction, actor, "cancel", id).await?;
         }
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         self.job(id).await
     }
 
@@ -128,7 +128,8 @@ impl Postgres {
         .await
     }
 
-    /// Runs one guarded statement on a job, and records who did what with it.
+    /// Runs one guarded statement on a job, and records who did what with it. A delete of its video
+    /// that is under way comes first.
     async fn revise(
         &self,
         statement: &'static str,
@@ -136,6 +137,7 @@ impl Postgres {
         (actor, action): (&str, &str),
     ) -> Result<bool> {
         let mut transaction = self.begin().await?;
+        super::videos::lock(&mut transaction, id).await?;
         let revised =
             sqlx::query(statement).bind(Uuid::from(id)).execute(&mut *transaction).await?;
         if revised.rows_affected() == 0 {
@@ -143,7 +145,7 @@ impl Postgres {
         }
         audit(&mut transaction, actor, action, id).await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         Ok(true)
     }
 

@@ -9,6 +9,13 @@ use uuid::Uuid;
 use super::{Postgres, decode, millis};
 use crate::{RawLetter, Result};
 
+/// Locked in the order of their ids.
+macro_rules! these_letters {
+    () => {
+        "(SELECT id FROM dead_letters WHERE id = ANY($1) ORDER BY id FOR UPDATE)"
+    };
+}
+
 impl Postgres {
     pub(crate) async fn unburied(&self, limit: u32) -> Result<Vec<(JobId, Kind)>> {
         let rows = sqlx::query(
@@ -21,10 +28,14 @@ impl Postgres {
     }
 
     pub(crate) async fn mark_buried(&self, jobs: &[JobId]) -> Result<()> {
-        sqlx::query("UPDATE jobs SET message_at = now_ms() WHERE id = ANY($1) AND state = 'dead'")
-            .bind(uuids(jobs))
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "UPDATE jobs SET message_at = now_ms()
+               FROM (SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead' ORDER BY id FOR UPDATE) these
+              WHERE jobs.id = these.id",
+        )
+        .bind(uuids(jobs))
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -39,7 +50,7 @@ impl Postgres {
     pub(crate) async fn bury_letters(&self, bodies: &[String]) -> Result<()> {
         sqlx::query(
             "INSERT INTO dead_letters (body, visible_at)
-             SELECT body, 0 FROM unnest($1::text[]) AS l (body) ON CONFLICT (body) DO NOTHING",
+             SELECT body, 0 FROM unnest($1::text[]) AS l (body) ORDER BY body ON CONFLICT (body) DO NOTHING",
         )
         .bind(bodies)
         .execute(&self.pool)
@@ -64,7 +75,7 @@ impl Postgres {
     }
 
     pub(crate) async fn forget_letters(&self, ids: &[i64]) -> Result<()> {
-        sqlx::query("DELETE FROM dead_letters WHERE id = ANY($1)")
+        sqlx::query(concat!("DELETE FROM dead_letters WHERE id IN ", these_letters!()))
             .bind(ids)
             .execute(&self.pool)
             .await?;
@@ -72,10 +83,13 @@ impl Postgres {
     }
 
     pub(crate) async fn release_letters(&self, ids: &[i64]) -> Result<()> {
-        sqlx::query("UPDATE dead_letters SET visible_at = 0 WHERE id = ANY($1)")
-            .bind(ids)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(concat!(
+            "UPDATE dead_letters SET visible_at = 0 WHERE id IN ",
+            these_letters!()
+        ))
+        .bind(ids)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis};
-use crate::{Due, Reaped, Result, lost};
+use crate::{Due, Reaped, Result, Topic, lost};
 
 /// Those of `$1` that are queued, locked in the order of their ids.
 macro_rules! queued_of_these {
@@ -132,7 +132,7 @@ impl Postgres {
         }
         transaction.commit().await?;
         if !rows.is_empty() {
-            self.bell.ring();
+            self.bell.ring(Topic::Changes);
         }
         Ok(reaped)
     }

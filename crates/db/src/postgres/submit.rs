@@ -4,7 +4,7 @@ use reelfleet_job::{Lane, Message};
 use uuid::Uuid;
 
 use super::Postgres;
-use crate::{Error, NewJob, Result};
+use crate::{Error, NewJob, Result, Topic};
 
 impl Postgres {
     pub(crate) async fn submit_jobs(&self, new: &[NewJob], with_messages: bool) -> Result<()> {
@@ -36,7 +36,10 @@ impl Postgres {
         .bind(with_messages)
         .execute(&self.pool)
         .await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
+        if with_messages {
+            self.bell.ring(Topic::Work);
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reelfleet_db::{Db, LaneDepth, RawReceipt, RawSend, Wakeup};
+use reelfleet_db::{Db, LaneDepth, RawReceipt, RawSend, Topic, Wakeup};
 use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ pub(super) enum Token {
 
 impl Database {
     pub(super) async fn open(db: Db) -> Result<Self, Error> {
-        let wakeup = Arc::new(db.wakeup().await?);
+        let wakeup = Arc::new(db.wakeup(Topic::Work).await?);
         Ok(Self { db, wakeup })
     }
 }
