@@ -29,10 +29,12 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
     let places = Arc::new(Semaphore::new(BATCHES));
     for turn in 0.. {
+        // Batches end by themselves, within a lease.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let received = worker.queue.receive(Kind::Noop, turn, BATCH, pull::RECEIVE, shutdown).await;
         if shutdown.is_draining() {
-            return pull::give_back(worker, received.unwrap_or_default()).await;
+            let received = received.unwrap_or_default();
+            return pull::leave(worker, Kind::Noop, turn, received, shutdown).await;
         }
         match received {
             Ok(deliveries) if deliveries.is_empty() => backoff.reset(),

@@ -28,14 +28,12 @@ pub(crate) async fn run(
             hand = hands.free_hand() => hand,
         };
         let Some(hand) = hand else {
-            // What the broker has under way for this worker goes back, too.
-            let last = worker.queue.receive(Kind::Transcode, turn, 1, Duration::ZERO, shutdown);
-            return give_back(worker, last.await.unwrap_or_default()).await;
+            return leave(worker, Kind::Transcode, turn, Vec::new(), shutdown).await;
         };
         let received = worker.queue.receive(Kind::Transcode, turn, 1, RECEIVE, shutdown).await;
         if shutdown.is_draining() {
-            give_back(worker, received.unwrap_or_default()).await;
-            return;
+            let received = received.unwrap_or_default();
+            return leave(worker, Kind::Transcode, turn, received, shutdown).await;
         }
         match received {
             Ok(deliveries) => {
@@ -57,8 +55,21 @@ pub(crate) async fn run(
     }
 }
 
-/// What arrived while the drain began goes back at once, unclaimed.
-pub(crate) async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
+/// What arrived while the drain began goes back at once, unclaimed; and so does what the broker
+/// has under way for this worker: a last receive, which waits for nothing, brings it.
+pub(crate) async fn leave(
+    worker: &Worker,
+    kind: Kind,
+    turn: u64,
+    received: Vec<Delivery>,
+    shutdown: &Shutdown,
+) {
+    give_back(worker, received).await;
+    let last = worker.queue.receive(kind, turn, 1, Duration::ZERO, shutdown).await;
+    give_back(worker, last.unwrap_or_default()).await;
+}
+
+async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
     if deliveries.is_empty() {
         return;
     }

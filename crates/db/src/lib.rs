@@ -263,6 +263,9 @@ calls! {
     unburied(limit: u32) -> Vec<(JobId, Kind)>;
     /// Notes that letters of these jobs are in the dead-letter queue.
     mark_buried(jobs: &[JobId]) -> ();
+    /// Takes that note back of the dead jobs whose letter was sent so long ago, but for `seen`: their letters
+    /// are lost. How many.
+    unmark_buried(seen: &[JobId], sent_before: Duration) -> u64;
     /// Those of these jobs that are dead.
     dead_of(jobs: &[JobId]) -> Vec<JobId>;
 

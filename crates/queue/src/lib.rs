@@ -38,7 +38,7 @@ pub use config::{QUEUE_TYPE, QueueConfig, SqsConfig, VARS};
 pub use duty::Duty;
 pub use intake::Intake;
 pub use lanes::lane_order;
-pub use letters::DeadLetters;
+pub use letters::{Compared, DeadLetters};
 pub use reelfleet_db::LaneDepth;
 pub use relay::{Relay, RelayConfig};
 pub use submit::{submit_jobs, submit_video};
@@ -137,8 +137,8 @@ impl Queue {
 
     /// Waits up to `at_most` for messages of a kind, at most `limit` of them. `turn` counts
     /// the receives of this worker and decides which lane is looked at first. The wait ends
-    /// when the drain begins; what was under way then is still handed over, so drop the future
-    /// only after it has ended.
+    /// when the drain begins; what was under way then is handed over or made ready again, so drop
+    /// the future only after it has ended.
     ///
     /// # Errors
     ///

@@ -13,12 +13,14 @@
 //! println!("{}", server.create("videos"));
 //! ```
 
+mod garbage;
 mod keeper;
 mod ministack;
 mod postgres;
 mod rabbitmq;
 mod redis;
 
+pub use garbage::Garbage;
 pub use ministack::Ministack;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;

@@ -39,6 +39,20 @@ impl Postgres {
         Ok(())
     }
 
+    pub(crate) async fn unmark_buried(&self, seen: &[JobId], sent_before: Duration) -> Result<u64> {
+        // What was sent in the future was sent before the clock was set back.
+        let lost = sqlx::query(
+            "UPDATE jobs SET message_at = NULL
+              WHERE state = 'dead' AND message_at NOT BETWEEN now_ms() - $1 AND now_ms()
+                AND id NOT IN (SELECT unnest($2::uuid[]))",
+        )
+        .bind(millis(sent_before))
+        .bind(uuids(seen))
+        .execute(&self.pool)
+        .await?;
+        Ok(lost.rows_affected())
+    }
+
     pub(crate) async fn dead_of(&self, jobs: &[JobId]) -> Result<Vec<JobId>> {
         let rows = sqlx::query("SELECT id FROM jobs WHERE state = 'dead' AND id = ANY($1)")
             .bind(uuids(jobs))

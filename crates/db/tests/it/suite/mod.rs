@@ -123,6 +123,7 @@ macro_rules! conforms {
             relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
             relay::a_second_message_for_a_job_is_the_same_message,
             relay::a_message_that_waits_in_a_long_queue_is_not_lost,
+            relay::a_letter_that_was_sent_before_and_not_seen_is_to_be_sent_again,
             duties::of_many_who_offer_one_has_the_duty,
             duties::a_duty_is_kept_left_and_taken_over_with_the_next_epoch,
             owners::a_repeated_upload_is_one_video,

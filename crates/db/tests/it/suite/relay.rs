@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use reelfleet_db::{Db, RawSend};
-use reelfleet_job::{JobId, Kind, Lane};
+use reelfleet_job::{JobId, Kind, Lane, Reason};
 
-use super::{LEASE, claim, noops, queued, user};
+use super::{LEASE, claim, new_video, noops, queued, submit, user};
 
 pub(crate) async fn a_due_job_without_a_message_is_taken_once(db: Db) {
     let video = queued(&db).await;
@@ -70,6 +70,32 @@ pub(crate) async fn a_second_message_for_a_job_is_the_same_message(db: Db) {
     db.send_messages(&[message(lanes[0], video.job)]).await.unwrap();
     db.send_messages(&[message(lanes[0], video.job)]).await.unwrap();
     assert_eq!(db.lane_depths().await.unwrap()[0].ready, 1);
+}
+
+pub(crate) async fn a_letter_that_was_sent_before_and_not_seen_is_to_be_sent_again(db: Db) {
+    let seen = queued(&db).await;
+    let lost = submit(&db, &new_video(seen.owner)).await;
+    let unsent = submit(&db, &new_video(seen.owner)).await;
+    let redriven = submit(&db, &new_video(seen.owner)).await;
+    for video in [&seen, &lost, &unsent, &redriven] {
+        let (_, claimed) = claim(&db, video).await;
+        db.close_dead(video.job, claimed.epoch, &Reason::new("x", "y")).await.unwrap();
+    }
+    db.mark_buried(&[seen.job, lost.job, redriven.job]).await.unwrap();
+    db.redrive(redriven.job, "ada").await.unwrap();
+    db.mark_sent(&[redriven.job]).await.unwrap();
+    assert_eq!(db.unmark_buried(&[seen.job], LEASE).await.unwrap(), 0, "they were just sent");
+    while db.unmark_buried(&[seen.job], Duration::ZERO).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let jobs = db.unburied(10).await.unwrap().into_iter().map(|(job, _)| job).collect::<Vec<_>>();
+    assert_eq!(jobs, [lost.job, unsent.job]);
+    assert!(db.take_due(10).await.unwrap().is_empty(), "a message is no letter");
+    db.mark_buried(&jobs).await.unwrap();
+    // Nothing was seen at all.
+    while db.unburied(10).await.unwrap().len() < 3 {
+        db.unmark_buried(&[], Duration::ZERO).await.unwrap();
+    }
 }
 
 fn message(lane: Lane, job: JobId) -> RawSend {
