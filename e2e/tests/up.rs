@@ -217,3 +217,12 @@ fn no_secret_is_printed_logged_or_passed_as_an_argument() {
     }
     assert!(!shown.contains(secret) && !shown.contains(&token));
 }
+
+#[test]
+fn jobs_that_do_nothing_show_that_a_fleet_works() {
+    let fleet = Fleet::start(&[], &[]);
+    let checked = fleet.run(&["check", "--count", "1000"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{said}{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(said.starts_with("1000 jobs sent, 1000 done in "), "{said}");
+}

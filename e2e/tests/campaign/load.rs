@@ -32,7 +32,7 @@ pub(crate) struct Allowance {
     pub(crate) videos: AtomicU64,
 }
 
-/// Sends until everything was.
+/// Sends until so many were accepted, whatever else was asked for meanwhile.
 pub(crate) fn send(
     clients: &[Client],
     clip: &PathBuf,
@@ -41,18 +41,17 @@ pub(crate) fn send(
     allowed: &Arc<Allowance>,
 ) -> Sent {
     let mut random = StdRng::seed_from_u64(seed ^ 1);
-    let (mut asked_noops, mut asked_videos) = (0, 0);
+    let (mut accepted, mut asked_videos) = (0, 0);
     let mut sent = Sent::default();
-    while asked_noops < noops || asked_videos < videos {
+    while accepted < noops || asked_videos < videos {
         let client = &clients[random.random_range(0..clients.len())];
         if asked_videos < allowed.videos.load(Ordering::SeqCst).min(videos) {
             asked_videos += 1;
             sent.attempted += 1;
             let key = format!("campaign-{asked_videos}");
             sent.videos.extend(upload(clients, clip, &key, &mut random));
-        } else if asked_noops < allowed.noops.load(Ordering::SeqCst).min(noops) {
-            let count = random.random_range(1..=20).min(noops - asked_noops);
-            asked_noops += count;
+        } else if accepted < allowed.noops.load(Ordering::SeqCst).min(noops) {
+            let count = random.random_range(1..=20).min(noops - accepted);
             sent.attempted += count;
             let priority = ["high", "normal", "low"][random.random_range(0..3)];
             let wanted = json!({"count": count, "priority": priority});
@@ -60,8 +59,11 @@ pub(crate) fn send(
             if let Ok(answer) = client.json("POST", "/api/admin/noops", &wanted)
                 && answer.status == 202
             {
+                accepted += count;
                 let ids = answer.json["jobs"].as_array().cloned().unwrap_or_default();
                 sent.jobs.extend(ids.iter().filter_map(|id| Some(id.as_str()?.to_owned())));
+            } else {
+                pause();
             }
         } else {
             pause();

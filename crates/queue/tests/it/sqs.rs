@@ -21,8 +21,7 @@ fn server() -> &'static Ministack {
 
 async fn fixture() -> Fixture {
     let (config, prefix) = config(server());
-    let lanes = Lane::of(Kind::Transcode).map(|lane| lane.to_string());
-    for queue in lanes.iter().map(String::as_str).chain(["dead"]) {
+    for queue in queues() {
         create(server(), &format!("{prefix}-{queue}")).await;
     }
     Fixture::open(&QueueConfig::Sqs(config)).await
@@ -38,6 +37,12 @@ fn config(server: &Ministack) -> (SqsConfig, String) {
         aws: server.aws(),
     };
     (config, prefix)
+}
+
+/// What follows the base address in the names of all queues.
+fn queues() -> impl Iterator<Item = String> {
+    let lanes = Kind::ALL.into_iter().flat_map(Lane::of).map(|lane| lane.to_string());
+    lanes.chain(["dead".to_owned()])
 }
 
 async fn create(server: &Ministack, queue: &str) -> String {
@@ -57,7 +62,7 @@ async fn database() -> (tempfile::TempDir, Db) {
 async fn a_message_for_a_queue_that_was_deleted_is_kept_and_sent_when_the_queue_is_there() {
     let (config, prefix) = config(server());
     let mut urls = Vec::new();
-    for queue in ["transcode-high", "transcode-normal", "transcode-low", "dead"] {
+    for queue in queues() {
         urls.push(create(server(), &format!("{prefix}-{queue}")).await);
     }
     let fixture = Fixture::open(&QueueConfig::Sqs(config)).await;
@@ -84,7 +89,7 @@ async fn queues_that_are_not_there_are_all_named_at_once() {
     let error = Queue::open(&QueueConfig::Sqs(config), &db).await.unwrap_err();
     let said = error.to_string();
     assert!(matches!(error, Error::Unfit(_)), "{said}");
-    for missing in ["transcode-high", "transcode-low", "dead"] {
+    for missing in ["transcode-high", "transcode-low", "noop-normal", "dead"] {
         assert!(said.contains(&format!("{prefix}-{missing}")), "{said}");
     }
     assert!(!said.contains("transcode-normal"), "{said}");
@@ -117,8 +122,7 @@ async fn a_broker_that_is_away_is_named_and_no_secret_is() {
 async fn a_broker_that_hangs_confirms_nothing_and_works_again_when_it_wakes() {
     let mut server = Ministack::start();
     let (config, prefix) = config(&server);
-    let lanes = Lane::of(Kind::Transcode).map(|lane| lane.to_string());
-    for queue in lanes.iter().map(String::as_str).chain(["dead"]) {
+    for queue in queues() {
         create(&server, &format!("{prefix}-{queue}")).await;
     }
     let Fixture { queue, .. } = &Fixture::open(&QueueConfig::Sqs(config)).await;

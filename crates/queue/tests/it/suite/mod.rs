@@ -1,5 +1,6 @@
 //! What every broker must do, whatever it is.
 
+mod intake;
 mod letters;
 mod waits;
 
@@ -11,8 +12,12 @@ use reelfleet_queue::{Delivery, Queue, QueueConfig, Relay, RelayConfig, submit_v
 use reelfleet_runtime::Shutdown;
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 3] =
-    [include_str!("mod.rs"), include_str!("letters.rs"), include_str!("waits.rs")];
+pub(crate) const SOURCES: [&str; 4] = [
+    include_str!("mod.rs"),
+    include_str!("intake.rs"),
+    include_str!("letters.rs"),
+    include_str!("waits.rs"),
+];
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(120);
@@ -80,6 +85,7 @@ macro_rules! conforms {
             dead_letters_are_kept_until_they_are_forgotten,
             every_dead_job_has_a_letter_and_no_other_job_has_one,
             a_letter_that_was_lost_in_the_broker_is_sent_again,
+            many_callers_at_once_are_each_answered_and_each_job_rings,
             a_submitted_video_rings,
             a_job_whose_message_was_lost_is_sent_again,
             a_message_that_waits_in_its_lane_is_not_sent_again,
@@ -106,6 +112,7 @@ macro_rules! conforms {
     };
 }
 pub(crate) use conforms;
+pub(crate) use intake::*;
 pub(crate) use letters::*;
 pub(crate) use waits::*;
 
@@ -168,7 +175,7 @@ pub(crate) async fn a_message_in_hand_comes_to_nobody_else(Fixture { queue, .. }
     assert!(receive(&queue, 0).await.is_empty());
     let depth = queue.depth().await.unwrap().lanes;
     assert_eq!(depth.iter().map(|depth| depth.in_flight).sum::<u64>(), 1);
-    assert_eq!(depth.len(), 3, "an empty lane is a lane all the same");
+    assert_eq!(depth.len(), 3 * Kind::ALL.len(), "an empty lane is a lane all the same");
 }
 
 pub(crate) async fn an_acknowledged_message_is_gone_and_a_released_one_comes_at_once(
