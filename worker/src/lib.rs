@@ -24,6 +24,7 @@ mod beat;
 mod collect;
 mod config;
 mod hands;
+mod leftover;
 mod pull;
 mod scratch;
 mod settle;
