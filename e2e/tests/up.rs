@@ -166,7 +166,7 @@ fn a_cancel_stops_the_work_and_leaves_nothing() {
     assert_eq!(fleet.client().call("DELETE", &format!("/api/videos/{long}")).unwrap().status, 204);
     assert_eq!(fleet.client().call("GET", &format!("/api/videos/{long}")).unwrap().status, 404);
     wait_for("the source to be gone", Duration::from_secs(30), || {
-        reelfleet_e2e::files_below(&fleet.data().join("blobs")).is_empty().then_some(())
+        reelfleet_e2e::files_below(&fleet.data().join("blobs/sources")).is_empty().then_some(())
     });
 }
 

@@ -25,6 +25,7 @@ mod bulk;
 mod collect;
 mod config;
 mod hands;
+mod leftover;
 mod pull;
 mod scratch;
 mod settle;

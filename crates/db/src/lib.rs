@@ -32,7 +32,7 @@ mod wakeup;
 
 use std::time::Duration;
 
-use reelfleet_job::{JobId, Kind, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
+use reelfleet_job::{FleetId, JobId, Kind, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
 use uuid::Uuid;
 
 pub use config::{DATABASE_URL, DatabaseConfig, VARS};
@@ -179,6 +179,8 @@ calls! {
     check() -> ();
     /// Something to wait on until another process or this one has changed the database in that respect.
     wakeup(topic: Topic) -> Wakeup;
+    /// Whose records these are. The first who asks makes the id; a copy of the database keeps it.
+    fleet() -> FleetId;
 
     /// Makes an account. A taken address is [`Error::Taken`].
     create_user(new: &NewUser) -> User;
@@ -319,6 +321,6 @@ calls! {
     worker_seen(id: WorkerId, state: WorkerState) -> ();
     /// Workers heard of lately, active ones first. Those silent for longer than `silent` count as gone.
     workers(silent: Duration) -> Vec<Worker>;
-    /// Which epoch of a job has or may still get effects: running or done under it. None: no output of it is needed.
-    live_epoch(job: JobId) -> Option<u64>;
+    /// What is known of a job's epochs. None if there is no such job.
+    epochs(job: JobId) -> Option<Epochs>;
 }

@@ -85,6 +85,16 @@ impl Postgres {
         format!("postgres://reelfleet@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Runs statements on a database, beside the program that is tested.
+    ///
+    /// # Panics
+    ///
+    /// One is refused.
+    pub fn run(&self, database: &str, statements: &str) {
+        let quietly = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "reelfleet", "-d", database];
+        run(self.client("psql").args(quietly).args(["-c", statements]));
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn port(&self) -> u16 {

@@ -4,6 +4,12 @@
 CREATE FUNCTION now_ms() RETURNS BIGINT LANGUAGE SQL STABLE PARALLEL SAFE
     RETURN (extract(epoch FROM statement_timestamp()) * 1000)::BIGINT;
 
+-- Whose records these are: made once, and kept by the storage, too. One row.
+CREATE TABLE fleet (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id  UUID NOT NULL
+);
+
 CREATE TABLE users (
     id            UUID PRIMARY KEY,
     email         TEXT NOT NULL,

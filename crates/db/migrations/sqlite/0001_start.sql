@@ -1,5 +1,11 @@
 -- Times are milliseconds since 1970-01-01T00:00:00Z, by this database's clock.
 
+-- Whose records these are: made once, and kept by the storage, too. One row.
+CREATE TABLE fleet (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id  TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE users (
     id            TEXT PRIMARY KEY,
     email         TEXT NOT NULL COLLATE NOCASE UNIQUE,

@@ -4,6 +4,7 @@ mod bell;
 mod claims;
 mod decode;
 mod duties;
+mod fleet;
 mod jobs;
 mod letters;
 mod messages;

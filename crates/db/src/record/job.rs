@@ -210,6 +210,15 @@ pub struct LaneDepth {
     pub in_flight: u64,
 }
 
+/// What is known of a job's epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epochs {
+    /// The last that was given to a claim; 0 before the first.
+    pub last: u64,
+    /// The one that has or may still get effects: running or done under it. None: no output is needed.
+    pub live: Option<u64>,
+}
+
 /// Unfinished work, counted from the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Backlog {

@@ -4,7 +4,7 @@ use reelfleet_job::JobId;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, decode, now};
-use crate::{Attempt, Backlog, Error, Job, JobFilter, Page, Result};
+use crate::{Attempt, Backlog, Epochs, Error, Job, JobFilter, Page, Result};
 
 /// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
 macro_rules! job_rows {
@@ -140,11 +140,12 @@ impl Sqlite {
         Ok(true)
     }
 
-    pub(crate) async fn live_epoch(&self, job: JobId) -> Result<Option<u64>> {
+    pub(crate) async fn epochs(&self, job: JobId) -> Result<Option<Epochs>> {
         // A dead job keeps no outputs; a running one may still publish under its last epoch;
         // a done one published under the epoch that its files name.
-        let epoch: Option<i64> = sqlx::query_scalar(
-            "SELECT CASE j.state
+        let row: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "SELECT j.epoch,
+                    CASE j.state
                     WHEN 'running' THEN j.epoch
                     WHEN 'done' THEN (SELECT max(f.epoch) FROM files f JOIN videos v ON v.id = f.video
                                        WHERE v.job = j.id)
@@ -153,9 +154,12 @@ impl Sqlite {
         )
         .bind(job.to_string())
         .fetch_optional(&self.read)
-        .await?
-        .flatten();
-        epoch.map(|epoch| u64::try_from(epoch).map_err(Error::damaged)).transpose()
+        .await?;
+        let number = |epoch: i64| u64::try_from(epoch).map_err(Error::damaged);
+        row.map(|(last, live)| {
+            Ok(Epochs { last: number(last)?, live: live.map(number).transpose()? })
+        })
+        .transpose()
     }
 }
 

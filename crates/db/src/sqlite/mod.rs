@@ -3,6 +3,7 @@
 mod claims;
 mod decode;
 mod duties;
+mod fleet;
 mod jobs;
 mod letters;
 mod messages;

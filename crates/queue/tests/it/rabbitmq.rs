@@ -252,7 +252,13 @@ async fn a_queue_that_was_deleted_is_declared_again() {
     for name in ["high", "normal", "low"] {
         delete(&format!("reelfleet.transcode-{name}")).await;
     }
-    let sent = queue.send(&batch(1)).await;
+    let one = batch(1);
+    let mut sent = queue.send(&one).await;
+    if !sent.unconfirmed.is_empty() {
+        // The node now and then answers a delete under a receive with an internal error, which
+        // ends the connection. Then nothing is confirmed, and the relay would send again.
+        sent = queue.send(&one).await;
+    }
     assert!(sent.unconfirmed.is_empty(), "{sent:?}");
     assert_eq!(waiting.await.unwrap().len(), 1);
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod claims;
 pub(crate) mod duties;
+pub(crate) mod fleet;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
@@ -14,9 +15,10 @@ use reelfleet_db::{
 use reelfleet_job::{JobId, Payload, Priority, RetryPolicy, UserId, VideoId, WorkerId};
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 5] = [
+pub(crate) const SOURCES: [&str; 6] = [
     include_str!("claims.rs"),
     include_str!("duties.rs"),
+    include_str!("fleet.rs"),
     include_str!("operators.rs"),
     include_str!("owners.rs"),
     include_str!("relay.rs"),
@@ -126,6 +128,7 @@ macro_rules! conforms {
             relay::a_letter_that_was_sent_before_and_not_seen_is_to_be_sent_again,
             duties::of_many_who_offer_one_has_the_duty,
             duties::a_duty_is_kept_left_and_taken_over_with_the_next_epoch,
+            fleet::a_fleet_has_one_id_however_many_ask_first,
             owners::a_repeated_upload_is_one_video,
             owners::another_owner_sees_nothing,
             owners::a_deleted_video_is_gone_and_its_blobs_can_be_collected,
