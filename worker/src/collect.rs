@@ -54,6 +54,18 @@ struct Full {
     sources: Nameless<VideoId>,
 }
 
+/// A look that may take long: it ends when the duty is another's, or this process leaves.
+struct Turn<'a> {
+    duty: &'a mut Duty,
+    shutdown: &'a Shutdown,
+}
+
+impl Turn<'_> {
+    async fn goes_on(&mut self) -> Result<bool, String> {
+        Ok(!self.shutdown.is_draining() && self.duty.is_mine().await.map_err(text)?)
+    }
+}
+
 impl Collector {
     /// A collector for a database, its storage and this machine's scratch folder.
     #[must_use]
@@ -87,19 +99,20 @@ impl Collector {
         shutdown: &Shutdown,
     ) -> Result<Collected, String> {
         let mut collected = Collected::default();
-        if duty.is_mine().await.map_err(text)? {
+        let turn = &mut Turn { duty, shutdown };
+        if turn.goes_on().await? {
             let due = full.last.is_none_or(|last| look - last >= FULL_EVERY);
             if due {
                 full.ours = self.is_ours().await?;
                 full.last = Some(look);
             }
             if full.ours {
-                collected.videos = self.deleted(shutdown).await?;
+                collected.videos = self.deleted(turn).await?;
             }
             if full.ours && due {
-                self.outputs(now, &mut full.outputs, &mut collected, shutdown).await?;
-                self.sources(now, &mut full.sources, &mut collected, shutdown).await?;
-                self.uploads(&mut collected, shutdown).await?;
+                self.outputs(now, &mut full.outputs, &mut collected, turn).await?;
+                self.sources(now, &mut full.sources, &mut collected, turn).await?;
+                self.uploads(&mut collected, turn).await?;
             }
         } else {
             // What was nameless while others looked is not known.
@@ -114,10 +127,10 @@ impl Collector {
 
     /// One thing that cannot be removed must not keep the others: it is logged, and tried
     /// again with the next look.
-    async fn deleted(&self, shutdown: &Shutdown) -> Result<u64, String> {
+    async fn deleted(&self, turn: &mut Turn<'_>) -> Result<u64, String> {
         let mut removed = 0;
         for (video, job) in self.db.deleted_videos(100).await.map_err(text)? {
-            if shutdown.is_draining() {
+            if !turn.goes_on().await? {
                 break;
             }
             match self.delete(video, job).await {
@@ -153,11 +166,11 @@ impl Collector {
         now: Instant,
         nameless: &mut Nameless<(JobId, u64)>,
         collected: &mut Collected,
-        shutdown: &Shutdown,
+        turn: &mut Turn<'_>,
     ) -> Result<(), String> {
         let mut unknown = Vec::new();
         for (job, epoch) in self.storage.output_epochs().await.map_err(text)? {
-            if shutdown.is_draining() {
+            if !turn.goes_on().await? {
                 return Ok(());
             }
             match fate(self.db.epochs(job).await.map_err(text)?, epoch) {
@@ -167,7 +180,7 @@ impl Collector {
             }
         }
         for (job, epoch) in nameless.found(now, unknown) {
-            if shutdown.is_draining() {
+            if !turn.goes_on().await? {
                 return Ok(());
             }
             collected.epochs += self.remove_epoch(job, epoch).await;
@@ -189,11 +202,11 @@ impl Collector {
         now: Instant,
         nameless: &mut Nameless<VideoId>,
         collected: &mut Collected,
-        shutdown: &Shutdown,
+        turn: &mut Turn<'_>,
     ) -> Result<(), String> {
         let mut unknown = Vec::new();
         for video in self.storage.sources().await.map_err(text)? {
-            if shutdown.is_draining() {
+            if !turn.goes_on().await? {
                 return Ok(());
             }
             if !self.db.video_exists(video).await.map_err(text)? {
@@ -201,7 +214,7 @@ impl Collector {
             }
         }
         for video in nameless.found(now, unknown) {
-            if shutdown.is_draining() {
+            if !turn.goes_on().await? {
                 return Ok(());
             }
             self.storage.remove(&Key::source(video)).await.map_err(text)?;
@@ -210,8 +223,8 @@ impl Collector {
         Ok(())
     }
 
-    async fn uploads(&self, collected: &mut Collected, shutdown: &Shutdown) -> Result<(), String> {
-        if !shutdown.is_draining() {
+    async fn uploads(&self, collected: &mut Collected, turn: &mut Turn<'_>) -> Result<(), String> {
+        if turn.goes_on().await? {
             let removed = self.storage.remove_abandoned_uploads(Duration::ZERO).await;
             collected.uploads = removed.map_err(text)?;
         }
