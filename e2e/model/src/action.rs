@@ -174,7 +174,12 @@ impl<const J: usize, const H: usize> World<J, H> {
             Phase::Received if this.message && !config.rules.hold(Rule::ClaimThenAck) => {
                 all.push(Action::Ack { hand });
             }
-            Phase::Received => all.extend([Action::Release { hand }, Action::Ask { hand }]),
+            Phase::Received => {
+                if config.rules.hold(Rule::ClaimThenAck) {
+                    all.push(Action::Release { hand });
+                }
+                all.push(Action::Ask { hand });
+            }
             Phase::Acking => {
                 all.push(Action::Ack { hand });
                 if harm.messages {
@@ -187,7 +192,11 @@ impl<const J: usize, const H: usize> World<J, H> {
                 if harm.failures {
                     all.extend([end(End::Failed), end(End::Rejected)]);
                 }
-                all.push(if self.has_stored(hand) { end(End::Done) } else { Action::Store { hand } });
+                all.push(if self.has_stored(hand) {
+                    end(End::Done)
+                } else {
+                    Action::Store { hand }
+                });
             }
             Phase::Closing(_) => {
                 if harm.answers {

@@ -47,14 +47,22 @@ impl<const J: usize, const H: usize> World<J, H> {
     /// but what was published.
     pub(crate) fn has_ended(&self) -> bool {
         let hands = self.hands.iter().all(|hand| hand.phase == Phase::Free);
-        hands && self.jobs.iter().filter(|job| job.is_accepted()).all(|job| {
-            let needed = job.row.published.filter(|_| job.row.state == State::Done);
-            job.row.state.is_closed() && job.stored().eq(needed)
-        })
+        hands
+            && self.jobs.iter().filter(|job| job.is_accepted()).all(|job| {
+                let needed = job.row.published.filter(|_| job.row.state == State::Done);
+                job.row.state.is_closed() && job.stored().eq(needed)
+            })
     }
 
-    /// One round: everybody does what there is to do, in turn, and then time goes on.
+    /// One round: time goes on, every lease that somebody keeps is renewed, and everybody does what
+    /// there is to do, in turn.
     pub(crate) fn round(&mut self, config: &Config<H>, calm: Calm) {
+        self.step(config, Action::Tick);
+        for hand in 0..H {
+            if self.hands[hand].claim.is_some() {
+                self.step(config, Action::Beat { hand });
+            }
+        }
         if !calm.workers_first {
             self.relay_round(config);
         }
@@ -65,12 +73,6 @@ impl<const J: usize, const H: usize> World<J, H> {
         if calm.workers_first {
             self.relay_round(config);
         }
-        for hand in 0..H {
-            if self.hands[hand].works() {
-                self.step(config, Action::Beat { hand });
-            }
-        }
-        self.step(config, Action::Tick);
     }
 
     fn relay_round(&mut self, config: &Config<H>) {

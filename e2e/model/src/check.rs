@@ -19,8 +19,6 @@ pub struct Checked {
     pub states: usize,
     /// Steps between them.
     pub steps: usize,
-    /// Steps of the longest of the shortest ways to a state.
-    pub depth: usize,
     /// Time it took.
     pub took: Duration,
     /// Each property that does not hold, with the way to where it does not.
@@ -53,12 +51,11 @@ pub fn check<const J: usize, const H: usize>(config: Config<H>, threads: usize) 
     let workers = config.worker_of.iter().max().map_or(0, |last| last + 1);
     Checked {
         what: format!(
-            "{J} jobs, {workers} workers with {H} hands, {} tries, {} messages a job",
+            "jobs {J}, workers {workers}, hands {H}, tries {}, messages of a job {}",
             config.max_attempts, config.messages
         ),
         states: checker.unique_state_count(),
         steps: checker.state_count(),
-        depth: checker.max_depth().saturating_sub(1),
         took: began.elapsed(),
         broken,
         impossible,
@@ -104,7 +101,8 @@ fn story<const J: usize, const H: usize>(
         let this = world.hands[hand];
         let call = this.call(config.worker_of[hand], 0, 1);
         let call = call.map(|call| format!("{call:?}")).unwrap_or_default();
-        let lost = if matches!(action, Action::Ask { .. }) { "" } else { ", and the answer is lost" };
+        let lost =
+            if matches!(action, Action::Ask { .. }) { "" } else { ", and the answer is lost" };
         Some(format!("hand {hand} asks for job {}: {call}{lost}", this.job))
     };
     path.into_iter().filter_map(words).collect()
@@ -112,9 +110,9 @@ fn story<const J: usize, const H: usize>(
 
 impl fmt::Display for Checked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { what, states, steps, depth, took, .. } = self;
+        let Self { what, states, steps, took, .. } = self;
         let took = took.as_secs_f64();
-        write!(f, "{what}: {states} states, {steps} steps, depth {depth}, {took:.1} s")?;
+        write!(f, "{what}: {states} states, {steps} steps, {took:.1} s")?;
         for (property, story) in &self.broken {
             write!(f, "\nNOT SO after {} steps: {property}", story.len())?;
             for (at, step) in story.iter().enumerate() {

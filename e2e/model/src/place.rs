@@ -2,12 +2,8 @@
 
 use std::{error::Error, path::Path, time::Duration};
 
-use reelfleet_db::{
-    Db, Due, File, Finished, NewUser, NewVideo, Pulse, Reaped, Role, Submitted,
-};
-use reelfleet_job::{
-    JobId, Kind, Lane, Priority, Reason, RetryPolicy, UserId, VideoId, WorkerId,
-};
+use reelfleet_db::{Db, Due, File, Finished, NewUser, NewVideo, Pulse, Reaped, Role, Submitted};
+use reelfleet_job::{JobId, Kind, Lane, Priority, Reason, RetryPolicy, UserId, VideoId, WorkerId};
 use reelfleet_runtime::Clock;
 use tempfile::TempDir;
 
@@ -36,8 +32,7 @@ pub struct Place {
 /// disk keeps is not the question here.
 pub async fn sqlite() -> Result<(TempDir, Db)> {
     let memory = Path::new("/dev/shm");
-    let folder =
-        if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? };
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? };
     let db = Db::open(&format!("sqlite:{}/model.db", folder.path().display())).await?;
     db.migrate().await?;
     Ok((folder, db))
@@ -127,9 +122,7 @@ impl Place {
                 let beats = self.beat(self.worker(worker), job, epoch, millis(lease)).await?;
                 return Ok(Answer::Beat(beats));
             }
-            Call::CloseDone { epoch } => {
-                db.close_done(job, epoch.into(), &finished(video)).await?
-            }
+            Call::CloseDone { epoch } => db.close_done(job, epoch.into(), &finished(video)).await?,
             Call::CloseDead { epoch } => db.close_dead(job, epoch.into(), &why()).await?,
             Call::CloseCancelled { epoch } => db.close_cancelled(job, epoch.into()).await?,
             Call::Retry { epoch, wait } => {

@@ -138,7 +138,7 @@ pub const ONE_WORKS: &str = "of the hands that may think their lease holds one w
 /// That nothing is lost.
 pub const ALL_ENDS: &str = "once it is calm every accepted job ends and nothing is left over";
 /// That nothing is tried for ever.
-pub const FAILURES_END: &str = "so it does if each try fails, or kills its worker";
+pub const FAILURES_END: &str = "it ends, too, if each try fails or kills its worker";
 
 impl<const J: usize, const H: usize> Model for Protocol<J, H> {
     type State = World<J, H>;
@@ -176,9 +176,8 @@ impl<const J: usize, const H: usize> Model for Protocol<J, H> {
                 })
             }),
             Property::always(FILES_THERE, |_, world: &World<J, H>| {
-                let there = |job: &crate::Job| {
-                    job.row.published.is_none_or(|epoch| job.has_outputs(epoch))
-                };
+                let there =
+                    |job: &crate::Job| job.row.published.is_none_or(|epoch| job.has_outputs(epoch));
                 world.jobs.iter().all(there)
             }),
             Property::always(ENDS_STAY, |_, world: &World<J, H>| {

@@ -32,7 +32,10 @@ pub struct Row {
 
 /// What is asked of the database about one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named after the calls of reelfleet_db::Db, which say what they do")]
+#[expect(
+    missing_docs,
+    reason = "named after the calls of reelfleet_db::Db, which say what they do"
+)]
 pub enum Call {
     Claim { worker: u8, lease: i64 },
     Beat { worker: u8, epoch: u32, lease: i64 },
@@ -97,7 +100,9 @@ impl Row {
     /// One statement.
     pub fn ask(&mut self, call: Call, now: i64, rules: Rules) -> Answer {
         match call {
-            Call::Claim { worker, lease } => Answer::Claimed(self.claim(worker, now + lease, rules)),
+            Call::Claim { worker, lease } => {
+                Answer::Claimed(self.claim(worker, now + lease, rules))
+            }
             Call::Beat { worker, epoch, lease } => {
                 if self.worker != Some(worker) || !self.is_held(epoch, rules) {
                     return Answer::Beat(Beat::Lost);
@@ -149,8 +154,7 @@ impl Row {
     }
 
     fn is_held(&self, epoch: u32, rules: Rules) -> bool {
-        self.state == State::Running
-            && (self.epoch == epoch || !rules.hold(Rule::EpochIsChecked))
+        self.state == State::Running && (self.epoch == epoch || !rules.hold(Rule::EpochIsChecked))
     }
 
     /// How a job leaves its worker's hand. False, with no effect, if a guard refuses.
@@ -247,8 +251,7 @@ impl Row {
         if self.state != State::Running || !lost {
             return None;
         }
-        let wait =
-            if self.attempts <= 1 { None } else { policy.wait(self.attempts - 1, 1.0) };
+        let wait = if self.attempts <= 1 { None } else { policy.wait(self.attempts - 1, 1.0) };
         let to = if self.cancel_requested {
             State::Cancelled
         } else if self.attempts >= self.max_attempts {

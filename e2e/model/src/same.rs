@@ -40,22 +40,23 @@ struct Pair {
     histories: Vec<History>,
     now: i64,
     rng: StdRng,
+    rules: Rules,
 }
 
 /// Asks both sides the same `calls` things in an order that `seed` decides, and compares every
-/// answer and every row. How many answers had an effect.
+/// answer and every row. With all `rules` they are the same. How many answers had an effect.
 ///
 /// # Errors
 ///
 /// They differ, or the database is away.
-pub async fn same(db: &Db, seed: u64, calls: usize) -> Result<usize> {
+pub async fn same(db: &Db, seed: u64, calls: usize, rules: Rules) -> Result<usize> {
     let mut place = Place::new(db.clone(), &format!("same-{seed}"), WORKERS.into()).await?;
     for _ in 0..JOBS {
         place.submit(TRIES).await?;
     }
     let rows = vec![Row::new(TRIES, 0); JOBS];
     let rng = StdRng::seed_from_u64(seed);
-    let mut pair = Pair { place, rows, histories: vec![History::new(); JOBS], now: 0, rng };
+    let mut pair = Pair { place, rows, histories: vec![History::new(); JOBS], now: 0, rng, rules };
     let mut told = Vec::new();
     let mut effects = 0;
     for call in 0..calls {
@@ -105,7 +106,7 @@ impl Pair {
     }
 
     async fn one(&mut self, job: usize, call: Call) -> Result<String> {
-        let ours = self.rows[job].ask(call, self.now, Rules::default());
+        let ours = self.rows[job].ask(call, self.now, self.rules);
         let theirs = self.place.ask(job, call).await?;
         let history = &mut self.histories[job];
         match ours {
@@ -126,7 +127,7 @@ impl Pair {
         let policy = RetryPolicy { first, longest: first, ..RetryPolicy::default() };
         let mut ours = Reaped::default();
         for (row, history) in self.rows.iter_mut().zip(&mut self.histories) {
-            match row.reap(self.now, of, &policy, Rules::default()) {
+            match row.reap(self.now, of, &policy, self.rules) {
                 None => continue,
                 Some(State::Cancelled) => ours.cancelled += 1,
                 Some(State::Dead) => ours.dead += 1,

@@ -54,7 +54,6 @@ impl Sim {
         self.take_due().await?;
         self.send_taken().await?;
         if self.ready.is_empty() {
-            self.place.later().await;
             self.take_lost().await?;
             self.send_taken().await?;
         }

@@ -86,6 +86,8 @@ impl Sim {
 
     pub(super) async fn take_due(&mut self) -> Result<()> {
         if self.rules.hold(Rule::RelaySendsDue) {
+            // What is due must not hang on how fast this machine is.
+            self.place.later().await;
             let due = self.place.take_due().await?;
             due.into_iter().for_each(|job| self.uploads[job].1 = Sending::Taken);
         }
@@ -94,6 +96,7 @@ impl Sim {
 
     pub(super) async fn take_lost(&mut self) -> Result<()> {
         if self.rules.hold(Rule::RelayFindsLost) {
+            self.place.later().await;
             let lost = self.place.take_lost(0).await?;
             lost.into_iter().for_each(|job| self.uploads[job].1 = Sending::Taken);
         }

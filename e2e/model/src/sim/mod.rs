@@ -127,8 +127,14 @@ impl fmt::Display for Tally {
         let Self { answers_lost, refused, redriven, .. } = self;
         write!(f, "{done} done, {dead} dead, {cancelled} cancelled; {claims} claims; ")?;
         write!(f, "messages: {messages_lost} lost, {messages_doubled} doubled, ")?;
-        write!(f, "{duplicates_dropped} dropped; {workers_died} workers died, {leases_over} leases ")?;
-        write!(f, "ran out, {reaped} jobs freed; {answers_lost} answers lost, {refused} closings ")?;
+        write!(
+            f,
+            "{duplicates_dropped} dropped; {workers_died} workers died, {leases_over} leases "
+        )?;
+        write!(
+            f,
+            "ran out, {reaped} jobs freed; {answers_lost} answers lost, {refused} closings "
+        )?;
         write!(f, "refused, {redriven} redriven")
     }
 }
