@@ -10,7 +10,7 @@ SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 # The whole-system tests, quick ones first.
 E2E = architecture up uploads media attacks brokers chaos campaign
 
-.PHONY: help up test lint docs e2e test-media chaos bench ffmpeg deps-run deps-test
+.PHONY: help up test lint docs e2e model test-media chaos bench ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ lint: ## Format, clippy, licences and advisories.
 
 docs: ## The reference, with warnings as errors.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+
+model: ## The model at larger sizes, thousands of storms by seeds (some minutes).
+	$(CARGO) run --release -p reelfleet-model
 
 test-media: deps-test ## Every file of ../shared/media through every profile, and hurt ones.
 	$(CARGO) build --release -p reelfleet
