@@ -8,9 +8,10 @@ use crate::{Error, Queue, submit_jobs};
 /// Jobs recorded in one go, and callers that may wait for that.
 const BATCH: usize = 500;
 
-/// Takes jobs from many callers at a time, and records in one transaction what came while the one
-/// before was under way. A commit costs the same for one row as for hundreds; each caller is
-/// answered after the commit that holds its jobs.
+/// Takes jobs from many callers at a time.
+///
+/// It records in one transaction what came while the one before was under way: a commit costs the
+/// same for one row as for hundreds. Each caller is answered after the commit that holds its jobs.
 #[derive(Debug, Clone)]
 pub struct Intake {
     calls: mpsc::Sender<Call>,

@@ -1,7 +1,7 @@
 //! Who sends the work, and remembers what was accepted.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -35,7 +35,7 @@ pub(crate) struct Allowance {
 /// Sends until so many were accepted, whatever else was asked for meanwhile.
 pub(crate) fn send(
     clients: &[Client],
-    clip: &PathBuf,
+    clip: &Path,
     seed: u64,
     (noops, videos): (u64, u64),
     allowed: &Arc<Allowance>,
@@ -73,7 +73,7 @@ pub(crate) fn send(
 }
 
 /// One upload, repeated under its key until it is answered: it is one video all the same.
-fn upload(clients: &[Client], clip: &PathBuf, key: &str, random: &mut StdRng) -> Option<String> {
+fn upload(clients: &[Client], clip: &Path, key: &str, random: &mut StdRng) -> Option<String> {
     for _ in 0..REPEATS {
         let client = &clients[random.random_range(0..clients.len())];
         let answer = client.upload_once(clip, "profile=web", key);
