@@ -8,9 +8,9 @@ DATA ?= ./data
 SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 
 # The whole-system tests, quick ones first.
-E2E = architecture compose up uploads media attacks brokers chaos
+E2E = architecture compose up uploads media attacks brokers chaos campaign
 
-.PHONY: help up test lint docs e2e test-media chaos bench ffmpeg deps-run deps-test
+.PHONY: help up test lint docs e2e model test-media chaos bench ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -36,13 +36,16 @@ lint: ## Format, clippy, licences and advisories.
 docs: ## The reference, with warnings as errors.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 
+model: ## The model at larger sizes, thousands of storms by seeds (some minutes).
+	$(CARGO) run --release -p reelfleet-model
+
 test-media: deps-test ## Every file of ../shared/media through every profile, and hurt ones.
 	$(CARGO) build --release -p reelfleet
 	$(CARGO) test --release -p reelfleet-e2e --test media --test attacks -- --ignored --nocapture --test-threads=1
 
-chaos: deps-test ## 100 kill -9 of workers, kills of everything, freezes, full disks.
+chaos: deps-test ## Campaigns of faults over every backend, and over one fleet. About an hour.
 	$(CARGO) build --release -p reelfleet
-	$(CARGO) test --release -p reelfleet-e2e --test chaos -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --release -p reelfleet-e2e --test chaos --test campaign -- --ignored --nocapture --test-threads=1
 
 bench: deps-run ffmpeg ## What the fleet costs next to bare ffmpeg: Debian's, and a small one.
 	$(CARGO) build --release -p reelfleet
@@ -56,6 +59,6 @@ deps-run: ## ffmpeg and bubblewrap, if they are missing.
 
 deps-test: deps-run ## What only the tests need: a browser, servers, an emulator of AWS.
 	./tools/install chromium:chromium chromedriver:chromium-driver \
-		/usr/lib/postgresql:postgresql redis-server:redis-server \
+		/usr/lib/postgresql:postgresql redis-server:redis-server sqlite3:sqlite3 \
 		/usr/sbin/rabbitmq-server:rabbitmq-server
 	./tools/aws-emulator

@@ -33,6 +33,7 @@ fn prompt() -> OpenApiRouter<AppState> {
         .routes(routes!(admin::jobs))
         .routes(routes!(admin::job))
         .routes(routes!(admin::cancel))
+        .routes(routes!(admin::make_noops))
         .routes(routes!(admin::queue))
         .routes(routes!(admin::workers))
         .routes(routes!(admin::dead_jobs))

@@ -1,7 +1,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use reelfleet_db::Db;
-use reelfleet_queue::Queue;
+use reelfleet_queue::{Intake, Queue};
 use reelfleet_runtime::{Clock, Shutdown};
 use reelfleet_storage::Storage;
 
@@ -23,6 +23,7 @@ pub(crate) struct Inner {
     pub(crate) config: ApiConfig,
     pub(crate) db: Db,
     pub(crate) queue: Queue,
+    pub(crate) intake: Intake,
     pub(crate) storage: Storage,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
@@ -52,6 +53,7 @@ impl AppState {
             streams: PerUser::new(config.max_streams_per_user),
             changes: Changes::new(),
             metrics: Metrics::new(),
+            intake: Intake::new(db.clone(), queue.clone()),
             config,
             db,
             queue,

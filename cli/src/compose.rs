@@ -72,6 +72,10 @@ impl Parts {
     async fn with(db: Db, config: &PartsConfig) -> Result<Self, Failure> {
         let queue = Queue::open(&config.queue, &db).await?;
         let storage = Storage::open(&config.storage).await?;
+        // Before the first blob: a storage that holds some is given to nobody.
+        if let Some(foreign) = storage.take_for(db.fleet().await?).await? {
+            tracing::error!("{foreign}");
+        }
         Ok(Self { db, queue, storage })
     }
 }

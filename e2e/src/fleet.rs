@@ -36,7 +36,13 @@ fn executable() -> PathBuf {
     path
 }
 
-pub(crate) fn command() -> Command {
+/// The executable under test, without the settings of who runs the tests.
+///
+/// # Panics
+///
+/// It was not built.
+#[must_use]
+pub fn command() -> Command {
     #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
     let mut command = Command::new(executable());
     // Settings of the person who runs the tests must not reach what is tested.

@@ -78,6 +78,24 @@ impl Client {
         self.upload_from(&mut file, length, query)
     }
 
+    /// Uploads a file under an `Idempotency-Key`: repeated, it is one video.
+    ///
+    /// # Errors
+    ///
+    /// Nobody answered, or the file cannot be read.
+    pub fn upload_once(&self, file: &Path, query: &str, key: &str) -> Result<Answer, String> {
+        let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
+        let length = bytes.len().to_string();
+        let headers = [
+            ("content-type", "application/octet-stream"),
+            ("content-length", length.as_str()),
+            ("idempotency-key", key),
+        ];
+        let mut bytes = &bytes[..];
+        let body = SendBody::from_reader(&mut bytes);
+        self.send("POST", &format!("/api/videos?{query}"), &headers, body)
+    }
+
     /// Uploads `length` bytes from a reader.
     ///
     /// # Errors

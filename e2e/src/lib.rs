@@ -30,7 +30,7 @@ pub mod wire;
 
 use std::time::{Duration, Instant};
 
-pub use fleet::{Fleet, files_below, reelfleet};
+pub use fleet::{Fleet, command, files_below, reelfleet};
 pub use http::{Answer, Client};
 pub use submit::took_s;
 pub use verdict::{CODES, LIMITS, Verdict};

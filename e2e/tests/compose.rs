@@ -174,3 +174,16 @@ fn the_emulator_is_that_of_the_tests_and_has_every_lane() {
         assert!(script.contains(&format!("\"{lane}\"")), "prepare.py makes no queue for {lane}");
     }
 }
+
+#[test]
+fn the_image_is_built_of_the_whole_workspace() {
+    let root = root().canonicalize().unwrap();
+    let let_in = read(".dockerignore");
+    let metadata = cargo_metadata::MetadataCommand::new().current_dir(&root).no_deps().exec();
+    for package in metadata.unwrap().packages {
+        let folder = package.manifest_path.strip_prefix(&root).unwrap();
+        let top = folder.iter().next().unwrap();
+        let line = format!("!{top}");
+        assert!(let_in.lines().any(|text| text == line), "{folder} is kept out by .dockerignore");
+    }
+}

@@ -166,7 +166,7 @@ fn a_cancel_stops_the_work_and_leaves_nothing() {
     assert_eq!(fleet.client().call("DELETE", &format!("/api/videos/{long}")).unwrap().status, 204);
     assert_eq!(fleet.client().call("GET", &format!("/api/videos/{long}")).unwrap().status, 404);
     wait_for("the source to be gone", Duration::from_secs(30), || {
-        reelfleet_e2e::files_below(&fleet.data().join("blobs")).is_empty().then_some(())
+        reelfleet_e2e::files_below(&fleet.data().join("blobs/sources")).is_empty().then_some(())
     });
 }
 
@@ -216,4 +216,13 @@ fn no_secret_is_printed_logged_or_passed_as_an_argument() {
         assert!(!String::from_utf8_lossy(&environment).contains(secret), "{process:?}");
     }
     assert!(!shown.contains(secret) && !shown.contains(&token));
+}
+
+#[test]
+fn jobs_that_do_nothing_show_that_a_fleet_works() {
+    let fleet = Fleet::start(&[], &[]);
+    let checked = fleet.run(&["check", "--count", "1000"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{said}{}", String::from_utf8_lossy(&checked.stderr));
+    assert!(said.starts_with("1000 jobs sent, 1000 done in "), "{said}");
 }

@@ -21,9 +21,11 @@
 //! ```
 
 mod beat;
+mod bulk;
 mod collect;
 mod config;
 mod hands;
+mod leftover;
 mod pull;
 mod scratch;
 mod settle;
@@ -118,15 +120,18 @@ impl Worker {
         let jobs = TaskTracker::new();
         let beating = tokio::spawn(beat::run(Arc::clone(&worker), hands.clone(), shutdown.clone()));
         // A broker may take its time to end a receive; what is in hand drains meanwhile.
-        let ((), life) =
-            tokio::join!(pull::run(&worker, &scratch, &hands, &jobs, &shutdown), async {
+        let ((), (), life) = tokio::join!(
+            pull::run(&worker, &scratch, &hands, &jobs, &shutdown),
+            bulk::run(&worker, &hands, &jobs, &shutdown),
+            async {
                 shutdown.drain().cancelled().await;
                 jobs.close();
                 let life = hands.start_tally_over();
                 let _ = worker.db.worker_seen(worker.id, WorkerState::Draining).await;
                 hands.drain(&jobs, worker.config.drain, &shutdown).await;
                 life
-            });
+            }
+        );
         // A job that was begun in the moment of the drain goes back.
         hands.drain(&jobs, Duration::ZERO, &shutdown).await;
         beating.abort();

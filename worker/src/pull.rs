@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::{Worker, hands::Hands, scratch::Scratch, settle, transcode};
 
 /// The longest wait of one receive, as long as the longest that SQS allows.
-const RECEIVE: Duration = Duration::from_secs(20);
+pub(crate) const RECEIVE: Duration = Duration::from_secs(20);
 
 /// Runs until the drain begins.
 pub(crate) async fn run(
@@ -28,14 +28,12 @@ pub(crate) async fn run(
             hand = hands.free_hand() => hand,
         };
         let Some(hand) = hand else {
-            // What the broker has under way for this worker goes back, too.
-            let last = worker.queue.receive(Kind::Transcode, turn, 1, Duration::ZERO, shutdown);
-            return give_back(worker, last.await.unwrap_or_default()).await;
+            return leave(worker, Kind::Transcode, turn, Vec::new(), shutdown).await;
         };
         let received = worker.queue.receive(Kind::Transcode, turn, 1, RECEIVE, shutdown).await;
         if shutdown.is_draining() {
-            give_back(worker, received.unwrap_or_default()).await;
-            return;
+            let received = received.unwrap_or_default();
+            return leave(worker, Kind::Transcode, turn, received, shutdown).await;
         }
         match received {
             Ok(deliveries) => {
@@ -57,7 +55,20 @@ pub(crate) async fn run(
     }
 }
 
-/// What arrived while the drain began goes back at once, unclaimed.
+/// What arrived while the drain began goes back at once, unclaimed; and so does what the broker
+/// has under way for this worker: a last receive, which waits for nothing, brings it.
+pub(crate) async fn leave(
+    worker: &Worker,
+    kind: Kind,
+    turn: u64,
+    received: Vec<Delivery>,
+    shutdown: &Shutdown,
+) {
+    give_back(worker, received).await;
+    let last = worker.queue.receive(kind, turn, 1, Duration::ZERO, shutdown).await;
+    give_back(worker, last.unwrap_or_default()).await;
+}
+
 async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
     if deliveries.is_empty() {
         return;

@@ -80,8 +80,8 @@ async fn write(
 /// lost on its way may have hidden a success.
 async fn clean_up(worker: &Worker, claimed: &Claimed) {
     let (job, epoch) = (claimed.id, claimed.epoch);
-    let removed = match worker.db.live_epoch(job).await {
-        Ok(live) if live == Some(epoch) => return,
+    let removed = match worker.db.epochs(job).await {
+        Ok(Some(epochs)) if epochs.live == Some(epoch) => return,
         Ok(_) => worker.storage.remove_epoch(job, epoch).await.map_err(|error| error.to_string()),
         Err(error) => Err(error.to_string()),
     };

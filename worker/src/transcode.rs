@@ -33,7 +33,10 @@ pub(crate) async fn run(
     held: &Arc<Held>,
     hand: OwnedSemaphorePermit,
 ) -> Handled {
-    let Payload::Transcode { video, profile } = &claimed.payload;
+    let Payload::Transcode { video, profile } = &claimed.payload else {
+        // Its message lied about the kind. The relay sends one that does not.
+        return Err(Outcome::Interrupted);
+    };
     let name = format!("{}-{}", claimed.id, claimed.epoch);
     let dir = JobDir::create(scratch.path(), &name).map_err(|error| ours("scratch", error))?;
     let made = in_dir(worker, hands, claimed, held, hand, (*video, profile), &dir).await;

@@ -112,7 +112,10 @@ pub(crate) struct AttemptBody {
 
 impl From<&Job> for JobBody {
     fn from(job: &Job) -> Self {
-        let Payload::Transcode { video, profile } = &job.payload;
+        let (video, profile) = match &job.payload {
+            Payload::Transcode { video, profile } => (Some(video.to_string()), Some(profile)),
+            Payload::Noop => (None, None),
+        };
         let error = job.error.as_ref().map(ErrorBody::from);
         let (error, discarded) = match &job.discarded {
             Some(Discarded { by, at }) => {
@@ -126,8 +129,8 @@ impl From<&Job> for JobBody {
             state: job.state.as_str(),
             priority: job.priority.as_str(),
             owner: job.owner.to_string(),
-            video: Some(video.to_string()),
-            profile: Some(profile.clone()),
+            video,
+            profile: profile.cloned(),
             run_at: job.run_at.to_string(),
             attempts: job.attempts,
             max_attempts: job.max_attempts,

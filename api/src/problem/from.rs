@@ -26,7 +26,13 @@ pub(crate) fn internal() -> Problem {
 
 impl From<reelfleet_db::Error> for Problem {
     fn from(error: reelfleet_db::Error) -> Self {
-        match &error {
+        (&error).into()
+    }
+}
+
+impl From<&reelfleet_db::Error> for Problem {
+    fn from(error: &reelfleet_db::Error) -> Self {
+        match error {
             reelfleet_db::Error::DiskFull => {
                 tracing::warn!("the database's disk is full");
                 disk_full()
@@ -45,6 +51,12 @@ impl From<reelfleet_db::Error> for Problem {
 
 impl From<reelfleet_queue::Error> for Problem {
     fn from(error: reelfleet_queue::Error) -> Self {
+        (&error).into()
+    }
+}
+
+impl From<&reelfleet_queue::Error> for Problem {
+    fn from(error: &reelfleet_queue::Error) -> Self {
         match error {
             reelfleet_queue::Error::Db(error) => error.into(),
             error => {

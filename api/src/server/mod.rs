@@ -6,7 +6,7 @@ mod patient;
 
 use std::net::SocketAddr;
 
-use reelfleet_db::Db;
+use reelfleet_db::{Db, Topic};
 use reelfleet_queue::Queue;
 use reelfleet_runtime::{Clock, Shutdown};
 use reelfleet_storage::Storage;
@@ -54,7 +54,7 @@ impl Api {
 /// The database cannot be watched.
 pub async fn serve(listener: TcpListener, api: Api, shutdown: Shutdown) -> Result<(), ServeError> {
     let Api { config, db, queue, storage, clock } = api;
-    let wakeup = db.wakeup().await?;
+    let wakeup = db.wakeup(Topic::Changes).await?;
     let state = AppState::new(config, db, queue, storage, clock, shutdown.clone());
     let changes = state.changes.clone();
     let watching = changes.watch(wakeup, &shutdown);

@@ -55,13 +55,21 @@ pub(super) async fn finish(
             Err(reused())
         }
         Err(error) => {
-            // The row may be there although the answer was lost: then its source must stay.
-            if let Ok(false) = state.db.video_exists(id).await {
+            // A commit without an answer may still happen, after whatever is asked now: then its
+            // source must be there. The collector finds out.
+            if is_refusal(&error)
+                && let Ok(false) = state.db.video_exists(id).await
+            {
                 remove(state, &source).await;
             }
             Err(error.into())
         }
     }
+}
+
+/// Whether the database has said no, and did not merely say nothing.
+fn is_refusal(error: &reelfleet_queue::Error) -> bool {
+    !matches!(error, reelfleet_queue::Error::Db(reelfleet_db::Error::Unavailable(_)))
 }
 
 /// What is left behind if this fails is collected later, as no row names it.

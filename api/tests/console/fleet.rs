@@ -115,7 +115,7 @@ impl Fleet {
                 bytes,
             });
         }
-        let Payload::Transcode { video, .. } = claimed.payload;
+        let Payload::Transcode { video, .. } = claimed.payload else { panic!("a video's job") };
         let result = Finished { video, duration_s: 2.0, width: 320, height: 180, files };
         assert!(self.db.close_done(claimed.id, claimed.epoch, &result).await.unwrap());
     }

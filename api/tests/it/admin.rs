@@ -189,3 +189,28 @@ async fn the_queue_and_its_workers_are_counted() {
     assert_eq!(workers["workers"].as_array().unwrap().len(), 2);
     assert_eq!(workers["workers"][0]["host"], "here");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_send_jobs_that_do_nothing_and_others_do_not() {
+    let app = App::start().await;
+    let (ann, operator) = (app.user("ann").await, app.operator().await);
+    let ask = |count: u32, priority: &str| {
+        app.post("/api/admin/noops").json(&json!({"count": count, "priority": priority}))
+    };
+    assert_eq!(ask(1, "low").signed(&ann).await.status, 403);
+    for (count, priority, code) in
+        [(0, "low", "bad_json"), (1001, "low", "bad_json"), (1, "urgent", "unknown_priority")]
+    {
+        let refused = ask(count, priority).signed(&operator).await;
+        assert_eq!(refused.json()["code"], code, "{count} {priority}");
+    }
+    let made = ask(3, "low").signed(&operator).await;
+    assert_eq!(made.status, 202);
+    let jobs = made.json()["jobs"].as_array().unwrap().clone();
+    assert_eq!(jobs.len(), 3);
+    let job = app.get(&path("jobs", &jobs[2], "")).signed(&operator).await.json();
+    let shown = (&job["kind"], &job["priority"], &job["state"], &job["video"]);
+    assert_eq!(shown, (&json!("noop"), &json!("low"), &json!("queued"), &Value::Null));
+    let queue = app.get("/api/admin/queue").signed(&operator).await.json();
+    assert_eq!(queue["backlog"]["total"], 0, "{queue}");
+}

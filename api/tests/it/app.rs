@@ -68,10 +68,21 @@ impl App {
         clock: Clock,
         change: impl FnOnce(&mut ApiConfig),
     ) -> Self {
+        let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
+        Self::of(folder, &url, storage, clock, change).await
+    }
+
+    /// An API on a database of any kind.
+    pub(crate) async fn of(
+        folder: tempfile::TempDir,
+        url: &str,
+        storage: Storage,
+        clock: Clock,
+        change: impl FnOnce(&mut ApiConfig),
+    ) -> Self {
         let mut config = config();
         change(&mut config);
-        let url = format!("sqlite:{}/reelfleet.db", folder.path().display());
-        let db = Db::open(&url).await.unwrap();
+        let db = Db::open(url).await.unwrap();
         db.migrate().await.unwrap();
         let queue = Queue::open(&QueueConfig::Database, &db).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -172,7 +183,7 @@ impl App {
     }
 
     pub(crate) async fn sources(&self) -> usize {
-        self.storage.sources(Duration::ZERO).await.unwrap().len()
+        self.storage.sources().await.unwrap().len()
     }
 
     pub(crate) async fn videos(&self, account: &Account) -> Vec<serde_json::Value> {

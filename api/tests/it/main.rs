@@ -7,6 +7,7 @@ mod app;
 mod auth;
 mod client;
 mod disk;
+mod doubt;
 mod events;
 mod files;
 mod forms;

@@ -5,6 +5,7 @@
 //!              submit ─► upload ─► watch (SSE, else polling) ─► progress ─► stderr
 //! ```
 
+mod check;
 mod connect;
 mod dead;
 mod failure;
@@ -56,6 +57,8 @@ pub(crate) enum ClientCommand {
     /// The jobs that gave up: look, try again, or discard
     #[command(subcommand)]
     Dead(dead::DeadCommand),
+    /// Send jobs that do nothing through the fleet, and wait until they are done
+    Check(check::CheckArgs),
     /// Print a new link that signs in to the console once
     SignIn(sign_in::SignInArgs),
     /// Exit 0 if the API can take work, else 1
@@ -86,6 +89,7 @@ fn obey(command: ClientCommand, screen: &mut Screen) -> Result<()> {
         ClientCommand::Cancel(args) => jobs::cancel(&args, vars, screen),
         ClientCommand::Queue(args) => queue::run(&args, vars, screen),
         ClientCommand::Dead(command) => dead::run(command, vars, screen),
+        ClientCommand::Check(args) => check::run(&args, vars, screen),
         ClientCommand::SignIn(args) => sign_in::run(&args, vars, screen),
         ClientCommand::Healthcheck(args) => health::run(&args, vars, screen),
     }

@@ -19,7 +19,7 @@ const DB_SSL_MODE: Var = Var::new(
 const DB_MAX_CONNECTIONS: Var = Var::new(
     "DB_MAX_CONNECTIONS",
     "10",
-    "Most connections of one process to Postgres. All processes together must stay below the server's own limit.",
+    "Most connections of one process to Postgres, beside one that only listens. All processes together must stay below the server's own limit.",
 );
 
 /// The variables read here.

@@ -11,7 +11,8 @@ macro_rules! decoders {
         use sqlx::Row;
 
         use $crate::{
-            Attempt, Discarded, Error, File, Job, Result, Role, User, Video, Worker, WorkerState,
+            Attempt, Discarded, Error, File, Job, RawClaimed, Result, Role, User, Video, Worker,
+            WorkerState,
         };
 
         /// Text of a column as a type of ours.
@@ -50,8 +51,18 @@ macro_rules! decoders {
             Ok(code.map(|code| Reason::new(code, message.unwrap_or_default())))
         }
 
-        pub(crate) fn payload(row: &$row) -> Result<Payload> {
+        fn payload(row: &$row) -> Result<Payload> {
             serde_json::from_str(row.try_get("payload")?).map_err(Error::damaged)
+        }
+
+        pub(crate) fn claimed(row: &$row) -> Result<RawClaimed> {
+            Ok(RawClaimed {
+                id: id(row, "id")?,
+                epoch: count(row, "epoch")?,
+                attempts: count(row, "attempts")?,
+                max_attempts: count(row, "max_attempts")?,
+                payload: row.try_get("payload")?,
+            })
         }
 
         pub(crate) fn user(row: &$row) -> Result<User> {
@@ -69,18 +80,19 @@ macro_rules! decoders {
         }
 
         pub(crate) fn job(row: &$row) -> Result<Job> {
+            let state = word(row, "state")?;
             Ok(Job {
                 id: id(row, "id")?,
                 payload: payload(row)?,
                 priority: word(row, "priority")?,
-                state: word(row, "state")?,
+                state,
                 owner: id(row, "owner")?,
                 run_at: moment(row, "run_at")?,
                 attempts: count(row, "attempts")?,
                 max_attempts: count(row, "max_attempts")?,
                 epoch: count(row, "epoch")?,
                 lease_until: optional_moment(row, "lease_until")?,
-                worker: optional_id(row, "worker")?,
+                worker: optional_id(row, "worker")?.filter(|_| state == State::Running),
                 cancel_requested: row.try_get("cancel_requested")?,
                 progress: row.try_get("progress")?,
                 error: reason(row)?,

@@ -32,13 +32,13 @@ mod wakeup;
 
 use std::time::Duration;
 
-use reelfleet_job::{JobId, Kind, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
+use reelfleet_job::{FleetId, JobId, Kind, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
 use uuid::Uuid;
 
 pub use config::{DATABASE_URL, DatabaseConfig, VARS};
 pub use error::Error;
 pub use record::*;
-pub use wakeup::Wakeup;
+pub use wakeup::{Topic, Wakeup};
 
 /// What calls come back with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -92,6 +92,57 @@ impl Db {
     }
 }
 
+impl Db {
+    /// Makes `worker` the owner of a queued job, see [`Db::claim_some`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn claim(
+        &self,
+        job: JobId,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Option<Claimed>> {
+        Ok(self.claim_some(&[job], worker, lease).await?.pop())
+    }
+
+    /// Makes `worker` the owner of those of these jobs that are queued: next epoch, one attempt
+    /// more, a lease. A job that is left out is taken, closed, not due or gone: its message is a
+    /// duplicate. A job whose payload this version cannot read is dead then.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn claim_some(
+        &self,
+        jobs: &[JobId],
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Vec<Claimed>> {
+        let raw = match &self.backend {
+            Backend::Sqlite(backend) => backend.claim_some(jobs, worker, lease).await?,
+            Backend::Postgres(backend) => within(backend.claim_some(jobs, worker, lease)).await?,
+        };
+        let mut claimed = Vec::with_capacity(raw.len());
+        for RawClaimed { id, epoch, attempts, max_attempts, payload } in raw {
+            match serde_json::from_str(&payload) {
+                Ok(payload) => {
+                    claimed.push(Claimed { id, epoch, attempts, max_attempts, payload });
+                }
+                // Written by a version that this one does not know. It must not come back to
+                // every worker for ever; an operator redrives it once the workers are newer.
+                Err(error) => {
+                    tracing::error!(%error, job.id = %id, "the payload of job {id} cannot be read by this version: it is dead");
+                    let why = "This version of the fleet cannot read the job.";
+                    self.close_dead(id, epoch, &Reason::new("unreadable", why)).await?;
+                }
+            }
+        }
+        Ok(claimed)
+    }
+}
+
 /// The longest that a call of Postgres may take. A connection whose other end has vanished says
 /// nothing for a quarter of an hour; whoever waits for it must go on before a lease ends.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -126,8 +177,10 @@ macro_rules! calls {
 calls! {
     /// Checks that the database answers and that its schema is this version's.
     check() -> ();
-    /// Something to wait on until another process or this one has changed the database.
-    wakeup() -> Wakeup;
+    /// Something to wait on until another process or this one has changed the database in that respect.
+    wakeup(topic: Topic) -> Wakeup;
+    /// Whose records these are. The first who asks makes the id; a copy of the database keeps it.
+    fleet() -> FleetId;
 
     /// Makes an account. A taken address is [`Error::Taken`].
     create_user(new: &NewUser) -> User;
@@ -153,6 +206,9 @@ calls! {
 
     /// Records a video and its job, due at once, in one transaction.
     submit_video(new: &NewVideo) -> Submitted;
+    /// Records jobs, due at once, all or none. `with_messages` puts their messages into the `database`
+    /// queue in the same transaction.
+    submit_jobs(new: &[NewJob], with_messages: bool) -> ();
     /// The upload recorded under an `Idempotency-Key`, with its fingerprint.
     video_by_key(owner: UserId, key: &str) -> Option<(Video, String)>;
     /// One video of an owner. A foreign or deleted one is none.
@@ -176,14 +232,12 @@ calls! {
     /// Whether a video's row is there, deleted or not.
     video_exists(id: VideoId) -> bool;
 
-    /// Makes `worker` the owner of a queued job: next epoch, one attempt more, a lease.
-    /// None if the job is taken, closed, not due or gone: the message is a duplicate. A job whose
-    /// payload this version cannot read is dead then.
-    claim(job: JobId, worker: WorkerId, lease: Duration) -> Option<Claimed>;
     /// Renews the leases of the jobs a worker holds, stores their progress, and says of each what it must know.
     beat(worker: WorkerId, lease: Duration, pulses: &[Pulse]) -> Vec<Beat>;
     /// Publishes a result and closes the job. False, with no effect, if the claim is not this epoch's any more.
     close_done(job: JobId, epoch: u64, result: &Finished) -> bool;
+    /// Closes jobs that have nothing to publish, all of one worker. Those of which the claim was still the one given.
+    close_some_done(claims: &[(JobId, u64)]) -> Vec<JobId>;
     /// Closes the job without a result.
     close_dead(job: JobId, epoch: u64, reason: &Reason) -> bool;
     /// Closes the job because its owner said so. False if nobody did.
@@ -211,6 +265,9 @@ calls! {
     unburied(limit: u32) -> Vec<(JobId, Kind)>;
     /// Notes that letters of these jobs are in the dead-letter queue.
     mark_buried(jobs: &[JobId]) -> ();
+    /// Takes that note back of the dead jobs whose letter was sent so long ago, but for `seen`: their letters
+    /// are lost. How many.
+    unmark_buried(seen: &[JobId], sent_before: Duration) -> u64;
     /// Those of these jobs that are dead.
     dead_of(jobs: &[JobId]) -> Vec<JobId>;
 
@@ -264,6 +321,6 @@ calls! {
     worker_seen(id: WorkerId, state: WorkerState) -> ();
     /// Workers heard of lately, active ones first. Those silent for longer than `silent` count as gone.
     workers(silent: Duration) -> Vec<Worker>;
-    /// Which epoch of a job has or may still get effects: running or done under it. None: no output of it is needed.
-    live_epoch(job: JobId) -> Option<u64>;
+    /// What is known of a job's epochs. None if there is no such job.
+    epochs(job: JobId) -> Option<Epochs>;
 }

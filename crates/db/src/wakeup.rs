@@ -3,13 +3,23 @@ use std::{path::Path, sync::Arc, time::Duration};
 use notify::{RecursiveMode, Watcher};
 use tokio::{sync::Notify, task::JoinHandle};
 
+/// What somebody waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// A message of the `database` queue that can be received.
+    Work,
+    /// Anything that people look at: states, progress, sessions that end.
+    Changes,
+}
+
 /// Wakes a waiter soon after anyone, in this process or another, has changed the database.
 ///
-/// It may wake for nothing and, where the system cannot watch files, not at
-/// all: who waits always gives a bound, and looks again after it.
+/// It may wake for nothing (SQLite has one bell for every topic) and, where the system cannot
+/// watch files or while Postgres is away, not at all: who waits always gives a bound, and looks
+/// again after it.
 pub struct Wakeup {
-    changed: Arc<Notify>,
-    /// Stops what rings when dropped.
+    rung: Arc<Notify>,
+    /// Stops what rings when the last of its holders drops it.
     _source: Source,
 }
 
@@ -18,14 +28,17 @@ enum Source {
     File {
         _watcher: Option<notify::RecommendedWatcher>,
     },
-    Task(JoinHandle<()>),
+    Task {
+        _task: Arc<Task>,
+    },
 }
 
-impl Drop for Source {
+/// A task that ends with whoever needs it.
+pub(crate) struct Task(pub(crate) JoinHandle<()>);
+
+impl Drop for Task {
     fn drop(&mut self) {
-        if let Self::Task(task) = self {
-            task.abort();
-        }
+        self.0.abort();
     }
 }
 
@@ -39,14 +52,14 @@ impl Wakeup {
     /// Watches the write-ahead log of an SQLite file. Every commit of every process writes to it,
     /// so a system call from the kernel replaces polling.
     pub(crate) fn on_file(database: &Path) -> Self {
-        let changed = Arc::new(Notify::new());
+        let rung = Arc::new(Notify::new());
         let folder = match database.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
         let mut log = database.file_name().unwrap_or_default().to_owned();
         log.push("-wal");
-        let ring = Arc::clone(&changed);
+        let ring = Arc::clone(&rung);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let of_log = |path: &std::path::PathBuf| path.file_name() == Some(log.as_os_str());
             if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(of_log)) {
@@ -59,16 +72,16 @@ impl Wakeup {
         })
         .inspect_err(|error| tracing::warn!(%error, "changes of the database are polled for: it cannot be watched"))
         .ok();
-        Self { changed, _source: Source::File { _watcher: watcher } }
+        Self { rung, _source: Source::File { _watcher: watcher } }
     }
 
-    /// Is rung by a task of its own.
-    pub(crate) fn by_task(changed: Arc<Notify>, task: JoinHandle<()>) -> Self {
-        Self { changed, _source: Source::Task(task) }
+    /// Is rung by a task that it may share with others.
+    pub(crate) fn by_task(rung: Arc<Notify>, task: Arc<Task>) -> Self {
+        Self { rung, _source: Source::Task { _task: task } }
     }
 
-    /// Waits for a change, at most so long.
+    /// Waits for a ring, at most so long. One since the last wait counts.
     pub async fn wait(&self, at_most: Duration) {
-        let _ = tokio::time::timeout(at_most, self.changed.notified()).await;
+        let _ = tokio::time::timeout(at_most, self.rung.notified()).await;
     }
 }

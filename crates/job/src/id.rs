@@ -72,6 +72,10 @@ id! {
     /// Names one run of one worker process.
     WorkerId
 }
+id! {
+    /// Names one fleet: what shares a database and a storage.
+    FleetId
+}
 
 #[cfg(test)]
 mod tests {

@@ -20,17 +20,20 @@ pub struct UnknownWord {
 pub enum Kind {
     /// Turn an uploaded video into the renditions of a profile.
     Transcode,
+    /// Nothing: it shows that jobs get from one end of the fleet to the other, and how fast.
+    Noop,
 }
 
 impl Kind {
     /// Every kind there is.
-    pub const ALL: [Self; 1] = [Self::Transcode];
+    pub const ALL: [Self; 2] = [Self::Transcode, Self::Noop];
 
     /// The stored name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Transcode => "transcode",
+            Self::Noop => "noop",
         }
     }
 }
@@ -111,7 +114,7 @@ impl FromStr for Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| UnknownWord {
             what: "kind",
             word: text.to_owned(),
-            allowed: "transcode",
+            allowed: "transcode, noop",
         })
     }
 }
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_lane_reads_back_what_it_prints() {
-        for lane in Lane::of(Kind::Transcode) {
+        for lane in Kind::ALL.into_iter().flat_map(Lane::of) {
             assert_eq!(lane.to_string().parse(), Ok(lane));
         }
         assert!("transcode-urgent".parse::<Lane>().is_err());

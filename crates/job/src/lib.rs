@@ -25,7 +25,7 @@ mod retry;
 mod settle;
 mod state;
 
-pub use id::{IdError, JobId, UserId, VideoId, WorkerId};
+pub use id::{FleetId, IdError, JobId, UserId, VideoId, WorkerId};
 pub use kind::{Kind, Lane, Priority, UnknownWord};
 pub use message::{Message, MessageError};
 pub use payload::Payload;

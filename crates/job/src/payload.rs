@@ -13,6 +13,8 @@ pub enum Payload {
         /// The profile's name.
         profile: String,
     },
+    /// Do nothing.
+    Noop,
 }
 
 impl Payload {
@@ -21,6 +23,7 @@ impl Payload {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Transcode { .. } => Kind::Transcode,
+            Self::Noop => Kind::Noop,
         }
     }
 }
@@ -38,5 +41,6 @@ mod tests {
         let stored = r#"{"kind":"transcode","video":"01890a5d-ac96-774b-bcce-b302099a8057","profile":"web"}"#;
         assert_eq!(serde_json::to_string(&payload).unwrap(), stored);
         assert_eq!(serde_json::from_str::<Payload>(stored).unwrap(), payload);
+        assert_eq!(serde_json::to_string(&Payload::Noop).unwrap(), r#"{"kind":"noop"}"#);
     }
 }

@@ -31,7 +31,9 @@ impl Duty {
         Self { db, name, me: Uuid::now_v7(), epoch: None, renewed: None }
     }
 
-    /// Whether it is this process's to do now. Asked before every turn.
+    /// Whether it is this process's to do now. Asked before every turn, and again before each step
+    /// of a long one: that keeps the duty, and ends the turn when another has taken it over. It
+    /// costs nothing within a second of the last answer.
     ///
     /// # Errors
     ///
@@ -60,6 +62,38 @@ impl Duty {
             && let Err(error) = self.db.leave_duty(self.name, self.me).await
         {
             tracing::debug!(%error, "the duty `{}` is left when its lease ends", self.name);
+        }
+    }
+    /// Lets another holder have it without this one's knowing, as if its lease had run out.
+    #[cfg(test)]
+    pub(crate) async fn give_to(&self, other: Uuid) {
+        self.db.leave_duty(self.name, self.me).await.unwrap();
+        assert!(self.db.take_duty(self.name, other, LEASE * 100).await.unwrap().is_some());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_duty_that_another_took_over_is_lost_within_a_long_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
+        db.migrate().await.unwrap();
+        let mut duty = Duty::new(db.clone(), "relay");
+        // Much longer than the lease, for as long as nobody else takes it.
+        let turn = Instant::now();
+        while turn.elapsed() < LEASE + RENEW {
+            assert!(duty.is_mine().await.unwrap());
+            assert_eq!(db.take_duty("relay", Uuid::now_v7(), LEASE).await.unwrap(), None, "kept");
+            tokio::time::sleep(RENEW / 10).await;
+        }
+        duty.give_to(Uuid::now_v7()).await;
+        let lost = Instant::now();
+        while duty.is_mine().await.unwrap() {
+            assert!(lost.elapsed() < 2 * RENEW, "it goes on");
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -21,6 +21,7 @@
 mod backend;
 mod config;
 mod duty;
+mod intake;
 mod lanes;
 mod letters;
 mod relay;
@@ -35,11 +36,12 @@ use reelfleet_runtime::Shutdown;
 pub use backend::Receipt;
 pub use config::{QUEUE_TYPE, QueueConfig, SqsConfig, VARS};
 pub use duty::Duty;
+pub use intake::Intake;
 pub use lanes::lane_order;
-pub use letters::DeadLetters;
+pub use letters::{Compared, DeadLetters};
 pub use reelfleet_db::LaneDepth;
 pub use relay::{Relay, RelayConfig};
-pub use submit::submit_video;
+pub use submit::{submit_jobs, submit_video};
 
 /// Why a broker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +124,11 @@ impl Queue {
         Ok(Self { backend: backend::Backend::open(config, db).await? })
     }
 
+    /// Whether messages are rows beside those of their jobs, to be written in the same transaction.
+    fn is_database(&self) -> bool {
+        matches!(self.backend, backend::Backend::Database(_))
+    }
+
     /// Sends messages. What is not named in the answer is in the broker's keeping.
     /// The caller needs to do nothing about the rest: the relay sends it again.
     pub async fn send(&self, batch: &[(Lane, Message)]) -> Sent {
@@ -130,8 +137,8 @@ impl Queue {
 
     /// Waits up to `at_most` for messages of a kind, at most `limit` of them. `turn` counts
     /// the receives of this worker and decides which lane is looked at first. The wait ends
-    /// when the drain begins; what was under way then is still handed over, so drop the future
-    /// only after it has ended.
+    /// when the drain begins; what was under way then is handed over or made ready again, so drop
+    /// the future only after it has ended.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use reelfleet_db::{Db, Due, Reaped};
 use reelfleet_job::{Message, RetryPolicy};
 use reelfleet_runtime::{Backoff, Clock, Shutdown};
 
-use crate::{DeadLetters, Duty, Error, Queue};
+use crate::{Compared, DeadLetters, Duty, Error, Queue};
 
 /// A pause this much longer than it was meant to be, and the machine has slept; and how
 /// long leases then get to be renewed.
@@ -105,17 +105,22 @@ impl Relay {
             return Ok(());
         }
         self.turn().await?;
-        if searched.is_none_or(|at| at.elapsed() >= self.config.lost_every) {
+        if let Err(error) = self.letters.bury(duty).await {
+            tracing::warn!(%error, "letters of dead jobs are sent later");
+        }
+        if searched.is_none_or(|at| at.elapsed() >= self.config.lost_every)
+            && duty.is_mine().await?
+        {
             *searched = Some(Instant::now());
             self.find_lost().await?;
         }
         if cleared.is_none_or(|at| at.elapsed() >= self.config.letters_every) {
             *cleared = Some(Instant::now());
-            match self.letters.clear().await {
-                Ok(0) => {}
-                Ok(forgotten) => {
-                    tracing::info!("{forgotten} letters of jobs that are not dead were forgotten");
-                }
+            match self.letters.compare(duty).await {
+                Ok(came_to) if came_to == Compared::default() => {}
+                Ok(Compared { forgotten, lost }) => tracing::info!(
+                    "{forgotten} letters of jobs that are not dead were forgotten, {lost} lost ones are sent again"
+                ),
                 // Nothing waits for this: it must not slow the rest down.
                 Err(error) => tracing::warn!(%error, "dead letters are compared again later"),
             }
@@ -139,11 +144,7 @@ impl Relay {
                 reaped.freed + reaped.dead + reaped.cancelled
             );
         }
-        self.send_due().await?;
-        if let Err(error) = self.letters.bury().await {
-            tracing::warn!(%error, "letters of dead jobs are sent later");
-        }
-        Ok(())
+        self.send_due().await
     }
 
     /// Sends again what was lost.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use reelfleet_db::{Db, NewVideo, Submitted};
-use reelfleet_job::{Kind, Lane, Message};
+use reelfleet_db::{Db, NewJob, NewVideo, Submitted};
+use reelfleet_job::{JobId, Kind, Lane, Message};
 
 use crate::{Error, Queue, Sent};
 
@@ -18,17 +18,49 @@ pub async fn submit_video(db: &Db, queue: &Queue, new: &NewVideo) -> Result<Subm
     let submitted = db.submit_video(new).await?;
     if let Submitted::New(video) = &submitted {
         let lane = Lane { kind: Kind::Transcode, priority: new.priority };
-        let batch = [(lane, Message::to(video.job, Kind::Transcode))];
-        let why = match tokio::time::timeout(PATIENCE, queue.send(&batch)).await {
-            Ok(Sent { error: None, .. }) => {
-                db.mark_sent(&[video.job]).await.err().map(|error| error.to_string())
-            }
-            Ok(Sent { error: Some(error), .. }) => Some(error.to_string()),
-            Err(_elapsed) => Some("the broker does not answer".to_owned()),
-        };
-        if let Some(why) = why {
-            tracing::warn!(why, job.id = %video.job, "the message of job {} is left to the relay", video.job);
-        }
+        ring(db, queue, &[(lane, Message::to(video.job, Kind::Transcode))]).await;
     }
     Ok(submitted)
+}
+
+/// Records jobs, all or none, then rings. They are accepted when this returns.
+///
+/// # Errors
+///
+/// None was recorded.
+pub async fn submit_jobs(db: &Db, queue: &Queue, new: &[NewJob]) -> Result<(), Error> {
+    if queue.is_database() {
+        return Ok(db.submit_jobs(new, true).await?);
+    }
+    db.submit_jobs(new, false).await?;
+    let batch = new.iter().map(|job| {
+        let kind = job.payload.kind();
+        (Lane { kind, priority: job.priority }, Message::to(job.id, kind))
+    });
+    ring(db, queue, &batch.collect::<Vec<_>>()).await;
+    Ok(())
+}
+
+/// Sends messages and notes in the rows that they were sent. What goes wrong is left to the relay.
+async fn ring(db: &Db, queue: &Queue, batch: &[(Lane, Message)]) {
+    let sent = tokio::time::timeout(PATIENCE, queue.send(batch)).await.unwrap_or_else(|_elapsed| {
+        let away = "it does not answer".into();
+        Sent::nothing(batch.len(), Error::Broker { broker: "the broker", source: away })
+    });
+    let jobs = confirmed(batch, &sent.unconfirmed);
+    let marked = if jobs.is_empty() { Ok(()) } else { db.mark_sent(&jobs).await };
+    let error = sent.error.map(|error| error.to_string());
+    if let Some(error) = error.or(marked.err().map(|error| error.to_string())) {
+        tracing::warn!(error, jobs = batch.len(), "messages are left to the relay");
+    }
+}
+
+fn confirmed(batch: &[(Lane, Message)], unconfirmed: &[usize]) -> Vec<JobId> {
+    let mut marks = vec![true; batch.len()];
+    for at in unconfirmed {
+        if let Some(mark) = marks.get_mut(*at) {
+            *mark = false;
+        }
+    }
+    batch.iter().zip(marks).filter(|(_, mark)| *mark).map(|((_, message), _)| message.job).collect()
 }

@@ -9,17 +9,23 @@ use std::{
 
 /// Starts the server that its arguments name, stops it with the signal that it is told, and
 /// starts it again on every further line; at the end of its input it leaves nothing behind.
+///
+/// Its children freeze and thaw with it. They thaw when it is killed, too: only then can they see
+/// that it is gone, and go as well.
 const SCRIPT: &str = r#"
 folder=$1; shift
+children() { cat "/proc/$server/task/$server/children"; }
+finish() { left=$(children); kill -s "$1" "$server"; [ -z "$left" ] || kill -s CONT $left; wait "$server"; }
 "$@" >>"$folder/log" 2>&1 & server=$!
 while read -r word; do
     case $word in
         start) kill -s 0 "$server" 2>/dev/null || { "$@" >>"$folder/log" 2>&1 & server=$!; } ;;
-        *) kill -s "$word" "$server"; [ "$word" = STOP ] || [ "$word" = CONT ] || wait "$server" ;;
+        STOP|CONT) kill -s "$word" "$server"; left=$(children); [ -z "$left" ] || kill -s "$word" $left ;;
+        *) finish "$word" ;;
     esac
     echo done
 done
-kill -s KILL "$server"; wait "$server"; rm -rf "$folder"
+finish KILL; rm -rf "$folder"
 "#;
 
 #[derive(Debug)]

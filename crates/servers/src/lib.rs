@@ -13,12 +13,14 @@
 //! println!("{}", server.create("videos"));
 //! ```
 
+mod garbage;
 mod keeper;
 mod ministack;
 mod postgres;
 mod rabbitmq;
 mod redis;
 
+pub use garbage::Garbage;
 pub use ministack::Ministack;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
@@ -26,7 +28,12 @@ pub use redis::Redis;
 
 /// A port that nobody listens on. Another program may take it before the
 /// server does; then the server does not start, and the test says so.
-fn free_port() -> u16 {
+///
+/// # Panics
+///
+/// There is none.
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

@@ -43,12 +43,43 @@ impl Ministack {
             PROGRAM.to_owned(),
         ];
         let ministack = Ministack { port, keeper: Keeper::start(folder, &server) };
+        ministack.wait();
+        ministack
+    }
+
+    fn wait(&self) {
         let until = Instant::now() + START;
-        while !ministack.healthy() {
-            assert!(Instant::now() < until, "it did not start: {}", ministack.keeper.log());
+        while !self.healthy() {
+            assert!(Instant::now() < until, "it did not start: {}", self.keeper.log());
             pause();
         }
-        ministack
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it, and everything that it held.
+    pub fn kill(&mut self) {
+        self.keeper.signal("KILL");
+    }
+
+    /// Starts it again, with nothing in it.
+    pub fn restart(&mut self) {
+        self.keeper.again();
+        self.wait();
+    }
+
+    /// Makes a queue.
+    ///
+    /// # Panics
+    ///
+    /// It refuses.
+    pub fn create_queue(&self, name: &str) {
+        let answer = self.ask(&format!("/?Action=CreateQueue&QueueName={name}"));
+        assert!(is_fine(&answer), "{name}: {answer:?}");
     }
 
     /// What `AWS_ENDPOINT_URL` is to be.
@@ -80,14 +111,20 @@ impl Ministack {
     }
 
     fn healthy(&self) -> bool {
-        let asked = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(b"GET /_ministack/health HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        asked().is_ok_and(|answer| answer.lines().next().is_some_and(|line| line.contains("200")))
+        is_fine(&self.ask("/_ministack/health"))
     }
+
+    fn ask(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+fn is_fine(answer: &std::io::Result<String>) -> bool {
+    let first = |answer: &String| answer.lines().next().is_some_and(|line| line.contains("200"));
+    answer.as_ref().is_ok_and(first)
 }

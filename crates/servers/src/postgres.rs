@@ -85,6 +85,16 @@ impl Postgres {
         format!("postgres://reelfleet@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// Runs statements on a database, beside the program that is tested.
+    ///
+    /// # Panics
+    ///
+    /// One is refused.
+    pub fn run(&self, database: &str, statements: &str) {
+        let quietly = ["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "reelfleet", "-d", database];
+        run(self.client("psql").args(quietly).args(["-c", statements]));
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn port(&self) -> u16 {
@@ -98,6 +108,25 @@ impl Postgres {
     /// It was ended before.
     pub fn kill(&self) {
         self.keeper().signal("KILL");
+    }
+
+    /// Stops its processes where they are: it keeps its connections and takes new ones, and
+    /// answers nobody.
+    ///
+    /// # Panics
+    ///
+    /// It was ended before.
+    pub fn freeze(&self) {
+        self.keeper().signal("STOP");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    ///
+    /// It was ended before.
+    pub fn thaw(&self) {
+        self.keeper().signal("CONT");
     }
 
     /// Starts it again, and waits until it has recovered.

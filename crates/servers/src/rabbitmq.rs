@@ -111,6 +111,12 @@ impl RabbitMq {
         format!("amqp://guest:guest@127.0.0.1:{}/{host}", self.port)
     }
 
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Closes every connection, as an operator can.
     ///
     /// # Panics

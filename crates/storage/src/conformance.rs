@@ -3,10 +3,10 @@
 
 use std::{path::Path, time::Duration};
 
-use reelfleet_job::{JobId, VideoId};
+use reelfleet_job::{FleetId, JobId, VideoId};
 use tokio::io::AsyncReadExt;
 
-use crate::{Error, Key, Storage};
+use crate::{Error, Foreign, Key, Storage};
 
 /// Runs all of it. The storage is empty before and afterwards.
 pub(crate) async fn conformance(storage: &Storage) {
@@ -19,7 +19,8 @@ pub(crate) async fn conformance(storage: &Storage) {
     what_is_not_there_is_told_as_such(storage).await;
     files_go_in_and_come_out(storage).await;
     an_epoch_goes_without_its_neighbours(storage).await;
-    only_old_sources_are_listed(storage).await;
+    sources_are_listed(storage).await;
+    a_storage_is_taken_empty_once_and_for_all(storage).await;
     a_live_upload_is_never_swept(storage).await;
 }
 
@@ -67,7 +68,7 @@ async fn a_dropped_upload_leaves_nothing(storage: &Storage) {
     upload.write(b"half").await.unwrap();
     drop(upload);
     assert_eq!(storage.remove_abandoned_uploads(Duration::ZERO).await.unwrap(), 0);
-    assert!(storage.sources(Duration::ZERO).await.unwrap().is_empty());
+    assert!(storage.sources().await.unwrap().is_empty());
 }
 
 async fn a_later_publish_replaces_the_blob_whole(storage: &Storage) {
@@ -151,12 +152,53 @@ async fn an_epoch_goes_without_its_neighbours(storage: &Storage) {
     assert!(storage.output_epochs().await.unwrap().is_empty());
 }
 
-async fn only_old_sources_are_listed(storage: &Storage) {
+async fn sources_are_listed(storage: &Storage) {
     let video = VideoId::generate();
     put(storage, &Key::source(video), b"x").await;
-    assert_eq!(storage.sources(Duration::ZERO).await.unwrap(), [video]);
-    assert!(storage.sources(Duration::from_secs(3600)).await.unwrap().is_empty());
+    assert_eq!(storage.sources().await.unwrap(), [video]);
     storage.remove(&Key::source(video)).await.unwrap();
+}
+
+async fn a_storage_is_taken_empty_once_and_for_all(storage: &Storage) {
+    let (one, two) = (FleetId::generate(), FleetId::generate());
+    let take = async |fleet| storage.take_for(fleet).await.unwrap();
+    // Blobs of which nobody knows whose they are may be anybody's.
+    let source = Key::source(VideoId::generate());
+    let output = Key::output(JobId::generate(), 1, "web.mp4").unwrap();
+    for blob in [&source, &output] {
+        put(storage, blob, b"x").await;
+        assert_eq!(take(one).await, Some(Foreign { ours: one, theirs: None }));
+        assert_eq!(storage.size(&Key::fleet()).await.unwrap(), None);
+        storage.remove(blob).await.unwrap();
+    }
+    // Of many at once one fleet gets it, and all agree on which.
+    let takes = (0..8).map(|n| {
+        let storage = storage.clone();
+        let fleet = if n % 2 == 0 { one } else { two };
+        tokio::spawn(async move { (fleet, storage.take_for(fleet).await.unwrap()) })
+    });
+    let mut taken = Vec::new();
+    for take in takes.collect::<Vec<_>>() {
+        taken.push(take.await.unwrap());
+    }
+    let (owner, other) = if take(one).await.is_none() { (one, two) } else { (two, one) };
+    let foreign = Some(Foreign { ours: other, theirs: Some(owner) });
+    for (fleet, answer) in taken {
+        assert_eq!(answer, if fleet == owner { None } else { foreign });
+    }
+    // What it holds makes no difference from then on.
+    put(storage, &source, b"x").await;
+    assert_eq!((take(owner).await, take(other).await), (None, foreign));
+    storage.remove(&source).await.unwrap();
+    assert_eq!((take(owner).await, take(other).await), (None, foreign));
+    // Somebody wrote it by hand, and then something else.
+    put(storage, &Key::fleet(), format!("{other}\n").as_bytes()).await;
+    assert_eq!(take(other).await, None);
+    for strange in ["", "mine", "\u{ff}"] {
+        put(storage, &Key::fleet(), strange.as_bytes()).await;
+        assert_eq!(take(owner).await, Some(Foreign { ours: owner, theirs: None }), "{strange:?}");
+    }
+    storage.remove(&Key::fleet()).await.unwrap();
 }
 
 async fn a_live_upload_is_never_swept(storage: &Storage) {

@@ -20,11 +20,17 @@ pub struct Key(Named);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Named {
+    Fleet,
     Source(VideoId),
     Output { job: JobId, epoch: u64, name: String },
 }
 
 impl Key {
+    /// Whose storage it is.
+    pub(crate) fn fleet() -> Self {
+        Self(Named::Fleet)
+    }
+
     /// What was uploaded for a video. It has no extension, because tools trust extensions.
     #[must_use]
     pub fn source(video: VideoId) -> Self {
@@ -58,6 +64,7 @@ fn is_segment(segment: &str) -> bool {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
+            Named::Fleet => f.write_str("fleet"),
             Named::Source(video) => write!(f, "sources/{video}"),
             Named::Output { job, epoch, name } => write!(f, "outputs/{job}/{epoch}/{name}"),
         }

@@ -28,6 +28,7 @@ mod config;
 #[cfg(test)]
 mod conformance;
 mod error;
+mod fleet;
 mod key;
 mod local;
 mod s3;
@@ -41,6 +42,7 @@ use reelfleet_job::{JobId, VideoId};
 pub use blob::Blob;
 pub use config::{S3Config, STORAGE_DIR, STORAGE_TYPE, StorageConfig, VARS};
 pub use error::Error;
+pub use fleet::Foreign;
 pub use key::{Key, KeyError};
 pub use upload::Upload;
 pub use url::{SignedAs, SignedUrl};
@@ -251,15 +253,15 @@ impl Storage {
         }
     }
 
-    /// Every video that has a source, if the source is older than `min_age`.
+    /// Every video that has a source.
     ///
     /// # Errors
     ///
     /// The storage is away.
-    pub async fn sources(&self, min_age: Duration) -> Result<Vec<VideoId>> {
+    pub async fn sources(&self) -> Result<Vec<VideoId>> {
         match &self.backend {
-            Backend::Local(local) => local.sources(min_age).await,
-            Backend::S3(s3) => s3.sources(min_age).await,
+            Backend::Local(local) => local.sources().await,
+            Backend::S3(s3) => s3.sources().await,
         }
     }
 

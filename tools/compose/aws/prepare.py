@@ -6,7 +6,7 @@ import sys
 import urllib.request
 
 EMULATOR = "http://aws:4566"
-LANES = ["transcode-high", "transcode-normal", "transcode-low"]
+LANES = ["transcode-high", "transcode-normal", "transcode-low", "noop-high", "noop-normal", "noop-low"]
 
 
 def ask(path, body=None, method="GET", **headers):

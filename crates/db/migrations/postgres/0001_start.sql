@@ -4,6 +4,12 @@
 CREATE FUNCTION now_ms() RETURNS BIGINT LANGUAGE SQL STABLE PARALLEL SAFE
     RETURN (extract(epoch FROM statement_timestamp()) * 1000)::BIGINT;
 
+-- Whose records these are: made once, and kept by the storage, too. One row.
+CREATE TABLE fleet (
+    one BIGINT PRIMARY KEY CHECK (one = 1),
+    id  UUID NOT NULL
+);
+
 CREATE TABLE users (
     id            UUID PRIMARY KEY,
     email         TEXT NOT NULL,
@@ -37,7 +43,7 @@ CREATE TABLE jobs (
     max_attempts     BIGINT NOT NULL,
     epoch            BIGINT NOT NULL DEFAULT 0,
     lease_until      BIGINT,
-    worker           UUID,
+    worker           UUID,                -- who holds it, or held it last
     message_at       BIGINT,              -- when a message (a dead job: its letter) was last sent; NULL: none
     cancel_requested BOOLEAN NOT NULL DEFAULT FALSE,
     progress         DOUBLE PRECISION NOT NULL DEFAULT 0,
@@ -49,21 +55,25 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
-CREATE INDEX jobs_queued ON jobs (priority, run_at) WHERE state = 'queued';
-CREATE INDEX jobs_messages ON jobs (message_at) WHERE state = 'queued';
+CREATE INDEX jobs_queued ON jobs (kind, priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_unsent ON jobs (run_at) WHERE state = 'queued' AND message_at IS NULL;
 CREATE INDEX jobs_unburied ON jobs (id) WHERE state = 'dead' AND message_at IS NULL;
-CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
-CREATE INDEX jobs_closed ON jobs (state, finished_at) WHERE state IN ('done', 'dead', 'cancelled');
-CREATE INDEX jobs_unfinished_of_owner ON jobs (owner) WHERE state IN ('scheduled', 'queued', 'running');
+-- Not by lease: a heartbeat would write to it.
+CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
+CREATE INDEX jobs_dead ON jobs (id) WHERE state = 'dead';
+CREATE INDEX jobs_done ON jobs (finished_at) WHERE state = 'done' AND kind = 'transcode';
+CREATE INDEX jobs_unfinished_of_owner ON jobs (owner)
+    WHERE state IN ('scheduled', 'queued', 'running') AND kind = 'transcode';
 
--- What each claim came to: the job's history.
+-- What each claim came to: the job's history. The claim that holds, and the one by which the job
+-- was done, are in the job's own row: a job that goes well writes nothing here.
 CREATE TABLE attempts (
     job           UUID NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     epoch         BIGINT NOT NULL,
     worker        UUID NOT NULL,
     started_at    BIGINT NOT NULL,
-    ended_at      BIGINT,
-    outcome       TEXT,                   -- done, retry, dead, cancelled, handed_back, worker_lost
+    ended_at      BIGINT NOT NULL,
+    outcome       TEXT NOT NULL,          -- retry, dead, cancelled, handed_back, worker_lost
     error_code    TEXT,
     error_message TEXT,
     PRIMARY KEY (job, epoch)

@@ -1,5 +1,11 @@
 -- Times are milliseconds since 1970-01-01T00:00:00Z, by this database's clock.
 
+-- Whose records these are: made once, and kept by the storage, too. One row.
+CREATE TABLE fleet (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    id  TEXT NOT NULL
+) STRICT;
+
 CREATE TABLE users (
     id            TEXT PRIMARY KEY,
     email         TEXT NOT NULL COLLATE NOCASE UNIQUE,
@@ -28,7 +34,7 @@ CREATE TABLE jobs (
     max_attempts     INTEGER NOT NULL,
     epoch            INTEGER NOT NULL DEFAULT 0,
     lease_until      INTEGER,
-    worker           TEXT,
+    worker           TEXT,                -- who holds it, or held it last
     message_at       INTEGER,             -- when a message (a dead job: its letter) was last sent; NULL: none
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     progress         REAL NOT NULL DEFAULT 0,
@@ -40,19 +46,22 @@ CREATE TABLE jobs (
 ) STRICT;
 
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
-CREATE INDEX jobs_queued ON jobs (priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_queued ON jobs (kind, priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_unsent ON jobs (run_at) WHERE state = 'queued' AND message_at IS NULL;
 CREATE INDEX jobs_unburied ON jobs (id) WHERE state = 'dead' AND message_at IS NULL;
-CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
-CREATE INDEX jobs_closed ON jobs (state, finished_at) WHERE state IN ('done', 'dead', 'cancelled');
+CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
+CREATE INDEX jobs_dead ON jobs (id) WHERE state = 'dead';
+CREATE INDEX jobs_done ON jobs (finished_at) WHERE state = 'done' AND kind = 'transcode';
 
--- What each claim came to: the job's history.
+-- What each claim came to: the job's history. The claim that holds, and the one by which the job
+-- was done, are in the job's own row: a job that goes well writes nothing here.
 CREATE TABLE attempts (
     job           TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     epoch         INTEGER NOT NULL,
     worker        TEXT NOT NULL,
     started_at    INTEGER NOT NULL,
-    ended_at      INTEGER,
-    outcome       TEXT,                   -- done, retry, dead, cancelled, handed_back, worker_lost
+    ended_at      INTEGER NOT NULL,
+    outcome       TEXT NOT NULL,          -- retry, dead, cancelled, handed_back, worker_lost
     error_code    TEXT,
     error_message TEXT,
     PRIMARY KEY (job, epoch)

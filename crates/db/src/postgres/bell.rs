@@ -1,36 +1,83 @@
 //! LISTEN and NOTIFY: who changed something rings, and who waits is woken.
 //!
+//! ```text
+//! a commit ──► Bell::ring ──► ringer ──NOTIFY──► Postgres ──► listener ──► every Wakeup of its topic
+//!                             one a topic                     one connection a process
+//! ```
+//!
 //! The ringing is not part of the changing transaction: committing a NOTIFY
 //! takes a lock on the whole server, and thousands of commits a second would
-//! stand in line for it. One task rings for all changes made while it last rang.
-//! A ring that is lost with its process costs a waiter its bound, no more.
+//! stand in line for it. A ring after a quiet time goes at once; those that
+//! follow are one, a moment later. A ring that is lost with its process or its
+//! connection costs a waiter its bound, no more.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
-use sqlx::{PgPool, postgres::PgListener};
-use tokio::{sync::Notify, task::JoinHandle};
+use sqlx::{
+    PgPool,
+    postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
+};
+use tokio::{
+    sync::{Notify, OnceCell},
+    time::{sleep, timeout},
+};
 
-use crate::{Result, Wakeup};
-
-const CHANNEL: &str = "reelfleet";
+use super::CONNECT;
+use crate::{Error, PATIENCE, Result, Topic, Wakeup, wakeup::Task};
 
 /// After a failure the next ring or reconnection is tried so much later.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Rings the channel, for this process.
-#[derive(Clone)]
-pub(super) struct Bell {
-    rung: Arc<Notify>,
-    _ringer: Arc<Ringer>,
-}
+/// After so long a silence the listener asks whether the other end is still there, and for so
+/// long it waits for the answer. Of a peer that has vanished TCP alone would never tell.
+const SILENCE: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(5);
 
-struct Ringer(JoinHandle<()>);
+const TOPICS: [Topic; 2] = [Topic::Work, Topic::Changes];
 
-impl Drop for Ringer {
-    fn drop(&mut self) {
-        self.0.abort();
+impl Topic {
+    fn channel(self) -> &'static str {
+        match self {
+            Self::Work => "reelfleet_work",
+            Self::Changes => "reelfleet_changes",
+        }
+    }
+
+    /// The least time between two rings of one process. A message is waited for by a machine;
+    /// nobody sees the difference between two changes within a tenth of a second.
+    fn gap(self) -> Duration {
+        match self {
+            Self::Work => Duration::from_millis(10),
+            Self::Changes => Duration::from_millis(100),
+        }
     }
 }
+
+/// Rings the channels for this process, and hears them for it.
+#[derive(Clone)]
+pub(super) struct Bell(Arc<Parts>);
+
+struct Parts {
+    work: Ringer,
+    changes: Ringer,
+    options: PgConnectOptions,
+    waiters: Arc<Waiters>,
+    /// There as soon as anybody waits.
+    listener: OnceCell<Arc<Task>>,
+}
+
+struct Ringer {
+    pulled: Arc<Notify>,
+    _task: Task,
+}
+
+/// Everybody who waits in this process, and for what.
+#[derive(Default)]
+struct Waiters(Mutex<Vec<(Topic, Weak<Notify>)>>);
 
 impl fmt::Debug for Bell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,47 +86,134 @@ impl fmt::Debug for Bell {
 }
 
 impl Bell {
-    pub(super) fn new(pool: PgPool) -> Self {
-        let rung = Arc::new(Notify::new());
-        let pull = Arc::clone(&rung);
-        let ringer = tokio::spawn(async move {
-            loop {
-                pull.notified().await;
-                let told =
-                    sqlx::query("SELECT pg_notify($1, '')").bind(CHANNEL).execute(&pool).await;
-                if let Err(error) = told {
-                    tracing::debug!(%error, "nobody was woken: they look for themselves");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        });
-        Self { rung, _ringer: Arc::new(Ringer(ringer)) }
+    pub(super) fn new(pool: PgPool, options: PgConnectOptions) -> Self {
+        Self(Arc::new(Parts {
+            work: Ringer::of(Topic::Work, pool.clone()),
+            changes: Ringer::of(Topic::Changes, pool),
+            options,
+            waiters: Arc::default(),
+            listener: OnceCell::new(),
+        }))
     }
 
     /// Something was committed that somebody may wait for.
-    pub(super) fn ring(&self) {
-        self.rung.notify_one();
+    pub(super) fn ring(&self, topic: Topic) {
+        match topic {
+            Topic::Work => self.0.work.pulled.notify_one(),
+            Topic::Changes => self.0.changes.pulled.notify_one(),
+        }
+    }
+
+    /// Something to wait on. The first one in a process opens the connection that all share.
+    pub(super) async fn listen(&self, topic: Topic) -> Result<Wakeup> {
+        let Parts { options, waiters, listener, .. } = &*self.0;
+        let task = listener
+            .get_or_try_init(async || {
+                let (options, waiters) = (options.clone(), Arc::clone(waiters));
+                let first = connect(&options).await?;
+                Ok::<_, Error>(Arc::new(Task(tokio::spawn(hear(first, options, waiters)))))
+            })
+            .await?;
+        Ok(Wakeup::by_task(waiters.add(topic), Arc::clone(task)))
     }
 }
 
-/// Wakes whenever anyone rings.
-pub(super) async fn listen(pool: &PgPool) -> Result<Wakeup> {
-    let mut listener = PgListener::connect_with(pool).await?;
-    listener.listen(CHANNEL).await?;
-    let changed = Arc::new(Notify::new());
-    let wake = Arc::clone(&changed);
-    let task = tokio::spawn(async move {
-        loop {
-            match listener.recv().await {
-                Ok(_) => {}
-                // It connects anew by itself; what was rung meanwhile is lost.
-                Err(error) => {
-                    tracing::debug!(%error, "the database's bell cannot be heard");
-                    tokio::time::sleep(PAUSE).await;
+impl Ringer {
+    fn of(topic: Topic, pool: PgPool) -> Self {
+        let pulled = Arc::new(Notify::new());
+        let pull = Arc::clone(&pulled);
+        let task = tokio::spawn(async move {
+            loop {
+                pull.notified().await;
+                let tell =
+                    sqlx::query("SELECT pg_notify($1, '')").bind(topic.channel()).execute(&pool);
+                let told = timeout(PATIENCE, tell).await;
+                let heard = matches!(told, Ok(Ok(_)));
+                if !heard {
+                    tracing::debug!(?told, "nobody was woken: they look for themselves");
                 }
+                sleep(if heard { topic.gap() } else { PAUSE }).await;
             }
-            wake.notify_one();
+        });
+        Self { pulled, _task: Task(task) }
+    }
+}
+
+impl Waiters {
+    fn add(&self, topic: Topic) -> Arc<Notify> {
+        let rung = Arc::new(Notify::new());
+        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiters.retain(|(_, waiter)| waiter.strong_count() > 0);
+        waiters.push((topic, Arc::downgrade(&rung)));
+        rung
+    }
+
+    /// Wakes those of one topic, or all.
+    fn wake(&self, which: Option<Topic>) {
+        let waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let meant = waiters.iter().filter(|(topic, _)| which.is_none_or(|which| which == *topic));
+        for waiter in meant.filter_map(|(_, waiter)| waiter.upgrade()) {
+            waiter.notify_one();
         }
-    });
-    Ok(Wakeup::by_task(changed, task))
+    }
+}
+
+/// Passes on what it hears, for ever. Without a connection nobody is woken, and who waits looks
+/// for himself at his own bound.
+async fn hear(first: PgListener, options: PgConnectOptions, waiters: Arc<Waiters>) {
+    let mut listener = Some(first);
+    loop {
+        if let Some(listener) = listener.take() {
+            let error = pass_on(listener, &waiters).await;
+            tracing::debug!(%error, "the database's bell cannot be heard");
+        }
+        sleep(PAUSE).await;
+        match connect(&options).await {
+            Ok(connected) => {
+                listener = Some(connected);
+                // What was rung meanwhile is lost.
+                waiters.wake(None);
+            }
+            Err(error) => tracing::debug!(%error, "the database's bell is not heard yet"),
+        }
+    }
+}
+
+/// Passes on until the connection is lost. A listener that is dropped takes leave of the server
+/// in a task of its own, which ends with its connection at the latest.
+async fn pass_on(mut listener: PgListener, waiters: &Waiters) -> Error {
+    loop {
+        match timeout(SILENCE, listener.try_recv()).await {
+            Ok(Ok(Some(notification))) => waiters.wake(topic(&notification)),
+            Ok(Ok(None)) => return Error::Unavailable(sqlx::Error::PoolClosed),
+            Ok(Err(error)) => return error.into(),
+            Err(_) => match timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut listener)).await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return error.into(),
+                Err(_) => return Error::Unavailable(sqlx::Error::PoolTimedOut),
+            },
+        }
+    }
+}
+
+fn topic(notification: &PgNotification) -> Option<Topic> {
+    TOPICS.into_iter().find(|topic| topic.channel() == notification.channel())
+}
+
+/// Listens on a connection of its own: one of the pool's would be missing there for good.
+async fn connect(options: &PgConnectOptions) -> Result<PgListener> {
+    let connecting = async {
+        // The driver wants a pool to take it from. Each listener has a new one: the place of
+        // a connection that was lost may be taken for as long as TCP believes in it.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen_all(TOPICS.map(Topic::channel)).await?;
+        Ok(listener)
+    };
+    timeout(CONNECT, connecting).await.unwrap_or(Err(Error::Unavailable(sqlx::Error::PoolTimedOut)))
 }

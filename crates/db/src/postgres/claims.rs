@@ -7,7 +7,7 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis, whole};
-use crate::{Beat, Claimed, Finished, Pulse, Result};
+use crate::{Beat, Finished, Pulse, RawClaimed, Result, Topic};
 
 /// The statement by which a job leaves its worker's hand, and its attempt ends with it:
 /// what becomes of the row, and on what further condition. `$1` job, `$2` epoch,
@@ -19,56 +19,58 @@ macro_rules! leaving {
             $set,
             " WHERE id = $1 AND epoch = $2 AND state = 'running' ",
             $and,
-            " RETURNING id, epoch)
-             UPDATE attempts a SET ended_at = now_ms(), outcome = $6, error_code = $3, error_message = $4
-               FROM left_hand l WHERE a.job = l.id AND a.epoch = l.epoch"
+            " RETURNING id, epoch, worker, started_at)
+             INSERT INTO attempts (job, epoch, worker, started_at, ended_at, outcome, error_code, error_message)
+             SELECT id, epoch, worker, started_at, now_ms(), $6, $3, $4 FROM left_hand"
         )
     };
 }
 
 impl Postgres {
-    pub(crate) async fn claim(
+    pub(crate) async fn claim_some(
         &self,
-        job: JobId,
+        jobs: &[JobId],
         worker: WorkerId,
         lease: Duration,
-    ) -> Result<Option<Claimed>> {
-        let mut transaction = self.begin().await?;
-        let row = sqlx::query(
-            "WITH claimed AS (
-                UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = $2,
-                       lease_until = now_ms() + $3, started_at = now_ms(), finished_at = NULL,
-                       progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
-                 WHERE id = $1 AND state = 'queued'
-                 RETURNING id, epoch, attempts, max_attempts, payload),
-             noted AS (
-                INSERT INTO attempts (job, epoch, worker, started_at)
-                SELECT id, epoch, $2, now_ms() FROM claimed)
-             SELECT * FROM claimed",
+    ) -> Result<Vec<RawClaimed>> {
+        // Rows are locked in the order of their ids, as everywhere, so that no two wait for each other.
+        let rows = sqlx::query(
+            "WITH due AS (SELECT id FROM jobs WHERE id = ANY($1) AND state = 'queued' ORDER BY id FOR UPDATE)
+             UPDATE jobs j SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = $2,
+                    lease_until = now_ms() + $3, started_at = now_ms(), finished_at = NULL,
+                    progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
+               FROM due WHERE j.id = due.id
+             RETURNING j.id, j.epoch, j.attempts, j.max_attempts, j.payload",
         )
-        .bind(Uuid::from(job))
+        .bind(jobs.iter().copied().map(Uuid::from).collect::<Vec<_>>())
         .bind(Uuid::from(worker))
         .bind(millis(lease))
-        .fetch_optional(&mut *transaction)
+        .fetch_all(&self.pool)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let Ok(payload) = decode::payload(&row) else {
-            // Written by a version that this one does not know. It must not come back to
-            // every worker for ever; an operator redrives it once the workers are newer.
-            transaction.rollback().await?;
-            self.bury_unreadable(job).await?;
-            return Ok(None);
-        };
-        let claimed = Claimed {
-            id: job,
-            epoch: decode::count(&row, "epoch")?,
-            attempts: decode::count(&row, "attempts")?,
-            max_attempts: decode::count(&row, "max_attempts")?,
-            payload,
-        };
-        transaction.commit().await?;
-        self.bell.ring();
-        Ok(Some(claimed))
+        if !rows.is_empty() {
+            self.bell.ring(Topic::Changes);
+        }
+        rows.iter().map(decode::claimed).collect()
+    }
+
+    pub(crate) async fn close_some_done(&self, claims: &[(JobId, u64)]) -> Result<Vec<JobId>> {
+        let (jobs, epochs): (Vec<_>, Vec<_>) =
+            claims.iter().map(|(job, epoch)| (Uuid::from(*job), whole(*epoch))).unzip();
+        let rows = sqlx::query(
+            "WITH held AS (
+                SELECT j.id FROM jobs j
+                  JOIN unnest($1::uuid[], $2::bigint[]) AS c (job, epoch) ON c.job = j.id AND c.epoch = j.epoch
+                 WHERE j.state = 'running' AND NOT j.cancel_requested ORDER BY j.id FOR UPDATE OF j)
+             UPDATE jobs j SET state = 'done', progress = 1, lease_until = NULL,
+                    error_code = NULL, error_message = NULL, finished_at = now_ms()
+               FROM held WHERE j.id = held.id RETURNING j.id",
+        )
+        .bind(jobs)
+        .bind(epochs)
+        .fetch_all(&self.pool)
+        .await?;
+        self.bell.ring(Topic::Changes);
+        rows.iter().map(|row| decode::id(row, "id")).collect()
     }
 
     pub(crate) async fn beat(
@@ -81,13 +83,13 @@ impl Postgres {
         let rows = sqlx::query(
             "WITH seen AS (UPDATE workers SET seen_at = now_ms() WHERE id = $1),
              held AS (
-                SELECT j.id, p.progress FROM jobs j
+                SELECT j.id, p.progress, p.progress > j.progress AS further FROM jobs j
                   JOIN unnest($3::uuid[], $4::bigint[], $5::float8[]) AS p (job, epoch, progress)
                     ON p.job = j.id AND p.epoch = j.epoch
                  WHERE j.worker = $1 AND j.state = 'running' ORDER BY j.id FOR UPDATE OF j)
              UPDATE jobs j SET lease_until = now_ms() + $2, progress = greatest(j.progress, held.progress)
                FROM held WHERE j.id = held.id
-             RETURNING j.id, j.cancel_requested",
+             RETURNING j.id, j.cancel_requested, held.further",
         )
         .bind(Uuid::from(worker))
         .bind(millis(lease))
@@ -97,11 +99,13 @@ impl Postgres {
         .fetch_all(&self.pool)
         .await?;
         let mut held = std::collections::HashMap::with_capacity(rows.len());
+        let mut further = false;
         for row in &rows {
+            further |= row.try_get::<bool, _>("further")?;
             held.insert(decode::id::<JobId>(row, "id")?, row.try_get("cancel_requested")?);
         }
-        if !pulses.is_empty() {
-            self.bell.ring();
+        if further {
+            self.bell.ring(Topic::Changes);
         }
         Ok(pulses
             .iter()
@@ -115,14 +119,11 @@ impl Postgres {
 
     pub(crate) async fn close_done(&self, job: JobId, at: u64, result: &Finished) -> Result<bool> {
         let mut transaction = self.begin().await?;
+        super::videos::lock(&mut transaction, job).await?;
         let closed = sqlx::query(
-            "WITH closed AS (
-                UPDATE jobs SET state = 'done', progress = 1, worker = NULL, lease_until = NULL,
-                       error_code = NULL, error_message = NULL, finished_at = now_ms()
-                 WHERE id = $1 AND epoch = $2 AND state = 'running' AND NOT cancel_requested
-                 RETURNING id, epoch)
-             UPDATE attempts a SET ended_at = now_ms(), outcome = 'done'
-               FROM closed c WHERE a.job = c.id AND a.epoch = c.epoch",
+            "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
+                    error_code = NULL, error_message = NULL, finished_at = now_ms()
+              WHERE id = $1 AND epoch = $2 AND state = 'running' AND NOT cancel_requested",
         )
         .bind(Uuid::from(job))
         .bind(whole(at))
@@ -158,14 +159,14 @@ impl Postgres {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         Ok(true)
     }
 
     pub(crate) async fn close_dead(&self, job: JobId, at: u64, reason: &Reason) -> Result<bool> {
         self.leave(
             leaving!(
-                "state = 'dead', worker = NULL, lease_until = NULL, message_at = NULL,
+                "state = 'dead', lease_until = NULL, message_at = NULL,
                  error_code = $3, error_message = $4, finished_at = now_ms() + $5",
                 ""
             ),
@@ -179,7 +180,7 @@ impl Postgres {
     pub(crate) async fn close_cancelled(&self, job: JobId, at: u64) -> Result<bool> {
         self.leave(
             leaving!(
-                "state = 'cancelled', worker = NULL, lease_until = NULL,
+                "state = 'cancelled', lease_until = NULL,
                  error_code = $3, error_message = $4, finished_at = now_ms() + $5",
                 "AND cancel_requested"
             ),
@@ -199,7 +200,7 @@ impl Postgres {
     ) -> Result<bool> {
         self.leave(
             leaving!(
-                "state = 'scheduled', worker = NULL, lease_until = NULL, progress = 0,
+                "state = 'scheduled', lease_until = NULL, progress = 0,
                  message_at = NULL, error_code = $3, error_message = $4, run_at = now_ms() + $5",
                 "AND NOT cancel_requested"
             ),
@@ -216,7 +217,7 @@ impl Postgres {
             leaving!(
                 "state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END,
                  finished_at = CASE WHEN cancel_requested THEN now_ms() + $5 END,
-                 worker = NULL, lease_until = NULL, progress = 0, message_at = NULL,
+                 lease_until = NULL, progress = 0, message_at = NULL,
                  attempts = greatest(attempts - 1, 0), error_code = $3, error_message = $4",
                 ""
             ),
@@ -225,19 +226,6 @@ impl Postgres {
             ("handed_back", None, Duration::ZERO),
         )
         .await
-    }
-
-    async fn bury_unreadable(&self, job: JobId) -> Result<()> {
-        tracing::error!(job.id = %job, "the payload of job {job} cannot be read by this version: it is dead");
-        sqlx::query(
-            "UPDATE jobs SET state = 'dead', message_at = NULL, error_code = 'unreadable',
-                    error_message = 'This version of the fleet cannot read the job.', finished_at = now_ms()
-              WHERE id = $1 AND state = 'queued'",
-        )
-        .bind(Uuid::from(job))
-        .execute(&self.pool)
-        .await?;
-        Ok(())
     }
 
     /// Runs one guarded statement, see [`leaving`].
@@ -257,7 +245,10 @@ impl Postgres {
             .bind(outcome)
             .execute(&self.pool)
             .await?;
-        self.bell.ring();
-        Ok(left.rows_affected() > 0)
+        let left = left.rows_affected() > 0;
+        if left {
+            self.bell.ring(Topic::Changes);
+        }
+        Ok(left)
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Postgres, decode};
-use crate::{Attempt, Backlog, Error, Job, JobFilter, Page, Result};
+use crate::{Attempt, Backlog, Epochs, Error, Job, JobFilter, Page, Result, Topic};
 
 /// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
 macro_rules! job_rows {
@@ -18,13 +18,14 @@ macro_rules! job_rows {
 impl Postgres {
     pub(crate) async fn backlog(&self) -> Result<Backlog> {
         let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM jobs WHERE state = 'scheduled') AS scheduled,
-                    (SELECT count(*) FROM jobs WHERE state = 'queued') AS waiting,
-                    (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+            "SELECT (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND kind = 'transcode') AS scheduled,
+                    (SELECT count(*) FROM jobs WHERE state = 'queued' AND kind = 'transcode') AS waiting,
+                    (SELECT count(*) FROM jobs WHERE state = 'running' AND kind = 'transcode') AS running,
                     (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
-                    (SELECT greatest(0, now_ms() - min(run_at)) FROM jobs WHERE state = 'queued') AS oldest_ms,
+                    (SELECT greatest(0, now_ms() - min(run_at)) FROM jobs
+                      WHERE state = 'queued' AND kind = 'transcode') AS oldest_ms,
                     (SELECT avg(finished_at - started_at)::float8 FROM
-                        (SELECT finished_at, started_at FROM jobs WHERE state = 'done'
+                        (SELECT finished_at, started_at FROM jobs WHERE state = 'done' AND kind = 'transcode'
                           ORDER BY finished_at DESC LIMIT 50) AS last) AS mean_ms",
         )
         .fetch_one(&self.pool)
@@ -69,7 +70,14 @@ impl Postgres {
     }
 
     pub(crate) async fn attempts(&self, id: JobId) -> Result<Vec<Attempt>> {
-        let rows = sqlx::query("SELECT * FROM attempts WHERE job = $1 ORDER BY epoch")
+        let rows = sqlx::query(
+            "SELECT epoch, worker, started_at, ended_at, outcome, error_code, error_message
+               FROM attempts WHERE job = $1
+             UNION ALL
+             SELECT epoch, worker, started_at, finished_at, CASE state WHEN 'done' THEN 'done' END, NULL, NULL
+               FROM jobs WHERE id = $1 AND state IN ('running', 'done')
+              ORDER BY epoch",
+        )
             .bind(Uuid::from(id))
             .fetch_all(&self.pool)
             .await?;
@@ -79,7 +87,7 @@ impl Postgres {
     pub(crate) async fn ahead_of(&self, id: JobId) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(
             "SELECT count(*) FROM jobs other, jobs this
-              WHERE this.id = $1 AND other.state = 'queued' AND other.id <> this.id
+              WHERE this.id = $1 AND other.state = 'queued' AND other.kind = this.kind AND other.id <> this.id
                 AND (CASE other.priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, other.run_at, other.id)
                   < (CASE this.priority WHEN 'high' THEN 0 WHEN 'normal' THEN 1 ELSE 2 END, this.run_at, this.id)",
         )
@@ -95,7 +103,7 @@ impl Postgres {
             audit(&mut transaction, actor, "cancel", id).await?;
         }
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         self.job(id).await
     }
 
@@ -120,7 +128,8 @@ impl Postgres {
         .await
     }
 
-    /// Runs one guarded statement on a job, and records who did what with it.
+    /// Runs one guarded statement on a job, and records who did what with it. A delete of its video
+    /// that is under way comes first.
     async fn revise(
         &self,
         statement: &'static str,
@@ -128,6 +137,7 @@ impl Postgres {
         (actor, action): (&str, &str),
     ) -> Result<bool> {
         let mut transaction = self.begin().await?;
+        super::videos::lock(&mut transaction, id).await?;
         let revised =
             sqlx::query(statement).bind(Uuid::from(id)).execute(&mut *transaction).await?;
         if revised.rows_affected() == 0 {
@@ -135,15 +145,16 @@ impl Postgres {
         }
         audit(&mut transaction, actor, action, id).await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         Ok(true)
     }
 
-    pub(crate) async fn live_epoch(&self, job: JobId) -> Result<Option<u64>> {
+    pub(crate) async fn epochs(&self, job: JobId) -> Result<Option<Epochs>> {
         // A dead job keeps no outputs; a running one may still publish under its last epoch;
         // a done one published under the epoch that its files name.
-        let epoch: Option<i64> = sqlx::query_scalar(
-            "SELECT CASE j.state
+        let row: Option<(i64, Option<i64>)> = sqlx::query_as(
+            "SELECT j.epoch,
+                    CASE j.state
                     WHEN 'running' THEN j.epoch
                     WHEN 'done' THEN (SELECT max(f.epoch) FROM files f JOIN videos v ON v.id = f.video
                                        WHERE v.job = j.id)
@@ -152,9 +163,12 @@ impl Postgres {
         )
         .bind(Uuid::from(job))
         .fetch_optional(&self.pool)
-        .await?
-        .flatten();
-        epoch.map(|epoch| u64::try_from(epoch).map_err(Error::damaged)).transpose()
+        .await?;
+        let number = |epoch: i64| u64::try_from(epoch).map_err(Error::damaged);
+        row.map(|(last, live)| {
+            Ok(Epochs { last: number(last)?, live: live.map(number).transpose()? })
+        })
+        .transpose()
     }
 }
 

@@ -9,6 +9,13 @@ use uuid::Uuid;
 use super::{Postgres, decode, millis};
 use crate::{RawLetter, Result};
 
+/// Locked in the order of their ids.
+macro_rules! these_letters {
+    () => {
+        "(SELECT id FROM dead_letters WHERE id = ANY($1) ORDER BY id FOR UPDATE)"
+    };
+}
+
 impl Postgres {
     pub(crate) async fn unburied(&self, limit: u32) -> Result<Vec<(JobId, Kind)>> {
         let rows = sqlx::query(
@@ -21,11 +28,29 @@ impl Postgres {
     }
 
     pub(crate) async fn mark_buried(&self, jobs: &[JobId]) -> Result<()> {
-        sqlx::query("UPDATE jobs SET message_at = now_ms() WHERE id = ANY($1) AND state = 'dead'")
-            .bind(uuids(jobs))
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "UPDATE jobs SET message_at = now_ms()
+               FROM (SELECT id FROM jobs WHERE id = ANY($1) AND state = 'dead' ORDER BY id FOR UPDATE) these
+              WHERE jobs.id = these.id",
+        )
+        .bind(uuids(jobs))
+        .execute(&self.pool)
+        .await?;
         Ok(())
+    }
+
+    pub(crate) async fn unmark_buried(&self, seen: &[JobId], sent_before: Duration) -> Result<u64> {
+        // What was sent in the future was sent before the clock was set back.
+        let lost = sqlx::query(
+            "UPDATE jobs SET message_at = NULL
+              WHERE state = 'dead' AND message_at NOT BETWEEN now_ms() - $1 AND now_ms()
+                AND id NOT IN (SELECT unnest($2::uuid[]))",
+        )
+        .bind(millis(sent_before))
+        .bind(uuids(seen))
+        .execute(&self.pool)
+        .await?;
+        Ok(lost.rows_affected())
     }
 
     pub(crate) async fn dead_of(&self, jobs: &[JobId]) -> Result<Vec<JobId>> {
@@ -39,7 +64,7 @@ impl Postgres {
     pub(crate) async fn bury_letters(&self, bodies: &[String]) -> Result<()> {
         sqlx::query(
             "INSERT INTO dead_letters (body, visible_at)
-             SELECT body, 0 FROM unnest($1::text[]) AS l (body) ON CONFLICT (body) DO NOTHING",
+             SELECT body, 0 FROM unnest($1::text[]) AS l (body) ORDER BY body ON CONFLICT (body) DO NOTHING",
         )
         .bind(bodies)
         .execute(&self.pool)
@@ -64,7 +89,7 @@ impl Postgres {
     }
 
     pub(crate) async fn forget_letters(&self, ids: &[i64]) -> Result<()> {
-        sqlx::query("DELETE FROM dead_letters WHERE id = ANY($1)")
+        sqlx::query(concat!("DELETE FROM dead_letters WHERE id IN ", these_letters!()))
             .bind(ids)
             .execute(&self.pool)
             .await?;
@@ -72,10 +97,13 @@ impl Postgres {
     }
 
     pub(crate) async fn release_letters(&self, ids: &[i64]) -> Result<()> {
-        sqlx::query("UPDATE dead_letters SET visible_at = 0 WHERE id = ANY($1)")
-            .bind(ids)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(concat!(
+            "UPDATE dead_letters SET visible_at = 0 WHERE id IN ",
+            these_letters!()
+        ))
+        .bind(ids)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 

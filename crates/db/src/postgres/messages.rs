@@ -7,12 +7,16 @@ use sqlx::Row;
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis};
-use crate::{LaneDepth, RawMessage, RawReceipt, RawSend, Result};
+use crate::{LaneDepth, RawMessage, RawReceipt, RawSend, Result, Topic};
 
+/// Those of these deliveries that nothing came after, locked in the order of their jobs, as a send does.
 macro_rules! these_deliveries {
     () => {
-        "(SELECT id, delivery FROM unnest($1::bigint[], $2::bigint[]) AS r (id, delivery) ORDER BY id) r
-          WHERE m.id = r.id AND m.receipt = r.delivery"
+        "(SELECT m.id FROM messages m
+            JOIN unnest($1::bigint[], $2::bigint[]) AS r (id, delivery)
+              ON m.id = r.id AND m.receipt = r.delivery
+           ORDER BY m.job FOR UPDATE OF m) these
+          WHERE messages.id = these.id"
     };
 }
 
@@ -34,7 +38,7 @@ impl Postgres {
         .bind(batch.iter().map(|send| send.body.as_str()).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Work);
         Ok(())
     }
 
@@ -78,7 +82,7 @@ impl Postgres {
 
     pub(crate) async fn ack_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
         let (ids, deliveries) = columns(receipts);
-        sqlx::query(concat!("DELETE FROM messages m USING ", these_deliveries!()))
+        sqlx::query(concat!("DELETE FROM messages USING ", these_deliveries!()))
             .bind(ids)
             .bind(deliveries)
             .execute(&self.pool)
@@ -89,14 +93,14 @@ impl Postgres {
     pub(crate) async fn release_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
         let (ids, deliveries) = columns(receipts);
         sqlx::query(concat!(
-            "UPDATE messages m SET visible_at = now_ms() FROM ",
+            "UPDATE messages SET visible_at = now_ms() FROM ",
             these_deliveries!()
         ))
         .bind(ids)
         .bind(deliveries)
         .execute(&self.pool)
         .await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Work);
         Ok(())
     }
 

@@ -4,10 +4,12 @@ mod bell;
 mod claims;
 mod decode;
 mod duties;
+mod fleet;
 mod jobs;
 mod letters;
 mod messages;
 mod relay;
+mod submit;
 mod users;
 mod videos;
 mod workers;
@@ -15,18 +17,25 @@ mod workers;
 use std::time::Duration;
 
 use sqlx::{
-    PgPool, Postgres as Driver, Transaction,
+    Connection, PgConnection, PgPool, Postgres as Driver, Transaction,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
+use tokio::time::timeout;
 
 use self::bell::Bell;
-use crate::{DatabaseConfig, Error, Result, Wakeup, config::SslMode};
+use crate::{DatabaseConfig, Error, Result, Topic, Wakeup, config::SslMode};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a call waits for a connection before the database counts as away.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long an idle connection may take to show that it is there. It leaves time to make another.
+const ECHO: Duration = Duration::from_secs(2);
+
+/// A connection that answered so lately is not asked again.
+const FRESH: Duration = Duration::from_millis(100);
 
 /// A Postgres database.
 #[derive(Debug, Clone)]
@@ -41,9 +50,16 @@ impl Postgres {
         let pool = PgPoolOptions::new()
             .max_connections(config.max_connections)
             .acquire_timeout(CONNECT)
-            .connect_with(options)
+            // The pool's own looks have no bound: where the other end has vanished without a
+            // word, each would keep its place in the pool for a quarter of an hour.
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move { Ok(meta.idle_for < FRESH || answers(connection).await) })
+            })
+            .after_release(|connection, _| Box::pin(async { Ok(answers(connection).await) }))
+            .connect_with(options.clone())
             .await?;
-        let bell = Bell::new(pool.clone());
+        let bell = Bell::new(pool.clone(), options);
         Ok(Self { pool, bell })
     }
 
@@ -72,13 +88,22 @@ impl Postgres {
         crate::schema::check(&applied, &MIGRATIONS)
     }
 
-    pub(crate) async fn wakeup(&self) -> Result<Wakeup> {
-        bell::listen(&self.pool).await
+    pub(crate) async fn wakeup(&self, topic: Topic) -> Result<Wakeup> {
+        self.bell.listen(topic).await
     }
 
+    /// Begins a transaction. All of them lock in one order, so that no two wait for each other
+    /// in a circle: a user, then its links; a video, then its job, then what belongs to the job.
+    /// Who needs only the job locks only the job. Several rows of one table are locked in the order
+    /// of their ids (messages: of their jobs), or those that are locked are skipped.
     async fn begin(&self) -> Result<Transaction<'static, Driver>> {
         Ok(self.pool.begin().await?)
     }
+}
+
+/// Whether the other end of a connection is there. What a call left undone is finished first.
+async fn answers(connection: &mut PgConnection) -> bool {
+    matches!(timeout(ECHO, connection.ping()).await, Ok(Ok(())))
 }
 
 fn connect_options(config: &DatabaseConfig) -> Result<PgConnectOptions> {

@@ -7,7 +7,7 @@ use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis};
-use crate::{Due, Reaped, Result, lost};
+use crate::{Due, Reaped, Result, Topic, lost};
 
 /// Those of `$1` that are queued, locked in the order of their ids.
 macro_rules! queued_of_these {
@@ -96,7 +96,7 @@ impl Postgres {
         let mut reaped = Reaped::default();
         let mut transaction = self.begin().await?;
         let rows = sqlx::query(
-            "SELECT id, epoch, attempts, max_attempts, cancel_requested FROM jobs
+            "SELECT id, attempts, max_attempts, cancel_requested FROM jobs
               WHERE state = 'running' AND (($1::uuid IS NULL AND lease_until < now_ms()) OR worker = $1)
               ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED",
         )
@@ -113,16 +113,15 @@ impl Postgres {
             verdict.count(&mut reaped);
             let reason = verdict.reason();
             sqlx::query(
-                "WITH ended AS (UPDATE attempts SET ended_at = now_ms(), outcome = 'worker_lost'
-                                 WHERE job = $1 AND epoch = $2)
-                 UPDATE jobs SET state = $3, worker = NULL, lease_until = NULL, message_at = NULL, progress = 0,
-                        run_at = CASE WHEN $4 THEN run_at ELSE now_ms() + $5 END,
-                        finished_at = CASE WHEN $4 THEN now_ms() END,
-                        error_code = $6, error_message = $7
+                "WITH ended AS (INSERT INTO attempts (job, epoch, worker, started_at, ended_at, outcome)
+                                SELECT id, epoch, worker, started_at, now_ms(), 'worker_lost' FROM jobs WHERE id = $1)
+                 UPDATE jobs SET state = $2, lease_until = NULL, message_at = NULL, progress = 0,
+                        run_at = CASE WHEN $3 THEN run_at ELSE now_ms() + $4 END,
+                        finished_at = CASE WHEN $3 THEN now_ms() END,
+                        error_code = $5, error_message = $6
                   WHERE id = $1",
             )
             .bind(row.try_get::<Uuid, _>("id")?)
-            .bind(row.try_get::<i64, _>("epoch")?)
             .bind(verdict.state.as_str())
             .bind(verdict.state.is_closed())
             .bind(millis(verdict.wait))
@@ -133,7 +132,7 @@ impl Postgres {
         }
         transaction.commit().await?;
         if !rows.is_empty() {
-            self.bell.ring();
+            self.bell.ring(Topic::Changes);
         }
         Ok(reaped)
     }

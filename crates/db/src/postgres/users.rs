@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis, whole};
-use crate::{NewUser, Result, User};
+use crate::{NewUser, Result, Topic, User};
 
 impl Postgres {
     pub(crate) async fn create_user(&self, new: &NewUser) -> Result<User> {
@@ -66,7 +66,7 @@ impl Postgres {
         let user = decode::user(&row)?;
         delete_links(&mut transaction, user.id).await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         Ok(user)
     }
 
@@ -84,7 +84,7 @@ impl Postgres {
         let Some(row) = row else { return Ok(None) };
         delete_links(&mut transaction, user.id).await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         decode::user(&row).map(Some)
     }
 
@@ -105,9 +105,6 @@ impl Postgres {
         lives: Duration,
     ) -> Result<bool> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM sign_in_links WHERE expires_at < now_ms()")
-            .execute(&mut *transaction)
-            .await?;
         // The row's lock lets a change of password that is under way decide first.
         let made = sqlx::query(
             "INSERT INTO sign_in_links SELECT $1, id, now_ms() + $2 FROM users
@@ -117,6 +114,12 @@ impl Postgres {
         .bind(millis(lives))
         .bind(Uuid::from(user.id))
         .bind(whole(user.token_version))
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "DELETE FROM sign_in_links WHERE token_hash IN
+                (SELECT token_hash FROM sign_in_links WHERE expires_at < now_ms() FOR UPDATE SKIP LOCKED)",
+        )
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;

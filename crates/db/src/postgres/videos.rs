@@ -1,9 +1,11 @@
 use reelfleet_job::{JobId, Payload, UserId, VideoId};
-use sqlx::Row;
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Postgres, decode, whole};
-use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter};
+use crate::{
+    Error, File, NewVideo, Page, Result, StoredFile, Submitted, Topic, User, Video, VideoFilter,
+};
 
 /// A video with its job's state and its files. Segments of streams are left
 /// out: an owner opens a playlist, not its parts.
@@ -66,7 +68,7 @@ impl Postgres {
             .fetch_one(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         decode::video(&row)
     }
 
@@ -176,7 +178,7 @@ impl Postgres {
         let Some(job) = job else { return Ok(false) };
         super::jobs::ask_to_stop(&mut transaction, job).await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         Ok(true)
     }
 
@@ -194,13 +196,14 @@ impl Postgres {
         };
         super::jobs::ask_to_stop(&mut transaction, job).await?;
         transaction.commit().await?;
-        self.bell.ring();
+        self.bell.ring(Topic::Changes);
         self.video(owner, id).await
     }
 
     pub(crate) async fn unfinished_videos(&self, owner: UserId) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM jobs WHERE owner = $1 AND state IN ('scheduled', 'queued', 'running')",
+            "SELECT count(*) FROM jobs WHERE owner = $1 AND kind = 'transcode'
+                AND state IN ('scheduled', 'queued', 'running')",
         )
         .bind(Uuid::from(owner))
         .fetch_one(&self.pool)
@@ -242,4 +245,14 @@ impl Postgres {
             .fetch_one(&self.pool)
             .await?)
     }
+}
+
+/// Locks the video of a job, for whoever changes both: see [`Postgres::begin`]. What is asked of it
+/// next sees a delete that was under way.
+pub(super) async fn lock(connection: &mut PgConnection, job: JobId) -> Result<()> {
+    sqlx::query("SELECT 1 FROM videos WHERE job = $1 FOR UPDATE")
+        .bind(Uuid::from(job))
+        .execute(connection)
+        .await?;
+    Ok(())
 }

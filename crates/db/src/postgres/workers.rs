@@ -18,7 +18,6 @@ impl Postgres {
         .bind(i64::from(new.concurrency))
         .execute(&self.pool)
         .await?;
-        self.bell.ring();
         Ok(())
     }
 

@@ -94,6 +94,31 @@ pub struct Claimed {
     pub payload: Payload,
 }
 
+/// The same with its payload as it is stored.
+#[derive(Debug)]
+pub(crate) struct RawClaimed {
+    pub(crate) id: JobId,
+    pub(crate) epoch: u64,
+    pub(crate) attempts: u32,
+    pub(crate) max_attempts: u32,
+    pub(crate) payload: String,
+}
+
+/// A job to be recorded that has no video: its payload says all.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    /// Id.
+    pub id: JobId,
+    /// What to do.
+    pub payload: Payload,
+    /// How urgent.
+    pub priority: Priority,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Charged tries before it is dead.
+    pub max_attempts: u32,
+}
+
 /// What a worker tells of one job that it holds.
 #[derive(Debug, Clone, Copy)]
 pub struct Pulse {
@@ -183,6 +208,15 @@ pub struct LaneDepth {
     pub ready: u64,
     /// Delivered and not yet acknowledged.
     pub in_flight: u64,
+}
+
+/// What is known of a job's epochs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Epochs {
+    /// The last that was given to a claim; 0 before the first.
+    pub last: u64,
+    /// The one that has or may still get effects: running or done under it. None: no output is needed.
+    pub live: Option<u64>,
 }
 
 /// Unfinished work, counted from the rows.

@@ -5,9 +5,10 @@ mod user;
 mod video;
 mod worker;
 
+pub(crate) use job::RawClaimed;
 pub use job::{
-    Attempt, Backlog, Beat, Claimed, Discarded, Due, Job, JobFilter, LaneDepth, Pulse, RawLetter,
-    RawMessage, RawReceipt, RawSend, Reaped,
+    Attempt, Backlog, Beat, Claimed, Discarded, Due, Epochs, Job, JobFilter, LaneDepth, NewJob,
+    Pulse, RawLetter, RawMessage, RawReceipt, RawSend, Reaped,
 };
 pub use user::{NewUser, Role, User};
 pub use video::{File, Finished, NewVideo, Page, StoredFile, Submitted, Video, VideoFilter};

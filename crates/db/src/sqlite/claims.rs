@@ -3,58 +3,45 @@
 use std::time::Duration;
 
 use reelfleet_job::{JobId, Reason, WorkerId};
-use sqlx::{Sqlite as Driver, Transaction};
 
 use super::{Sqlite, decode, millis, now};
-use crate::{Beat, Claimed, Finished, Pulse, Result};
+use crate::{Beat, Finished, Pulse, RawClaimed, Result};
 
 impl Sqlite {
-    pub(crate) async fn claim(
+    pub(crate) async fn claim_some(
         &self,
-        job: JobId,
+        jobs: &[JobId],
         worker: WorkerId,
         lease: Duration,
-    ) -> Result<Option<Claimed>> {
-        let mut transaction = self.begin().await?;
-        let row = sqlx::query(concat!(
+    ) -> Result<Vec<RawClaimed>> {
+        let rows = sqlx::query(concat!(
             "UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = ?2,
                     lease_until = ", now!(), " + ?3, started_at = ", now!(), ", finished_at = NULL,
                     progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
-              WHERE id = ?1 AND state = 'queued'
+              WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'queued'
               RETURNING id, epoch, attempts, max_attempts, payload"
         ))
-        .bind(job.to_string())
+        .bind(serde_json::json!(jobs).to_string())
         .bind(worker.to_string())
         .bind(millis(lease))
-        .fetch_optional(&mut *transaction)
+        .fetch_all(&self.write)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let Ok(payload) = decode::payload(&row) else {
-            // Written by a version that this one does not know. It must not come back to
-            // every worker for ever; an operator redrives it once the workers are newer.
-            drop(transaction);
-            self.bury_unreadable(job).await?;
-            return Ok(None);
-        };
-        let claimed = Claimed {
-            id: job,
-            epoch: decode::count(&row, "epoch")?,
-            attempts: decode::count(&row, "attempts")?,
-            max_attempts: decode::count(&row, "max_attempts")?,
-            payload,
-        };
-        sqlx::query(concat!(
-            "INSERT INTO attempts (job, epoch, worker, started_at) VALUES (?, ?, ?, ",
+        rows.iter().map(decode::claimed).collect()
+    }
+
+    pub(crate) async fn close_some_done(&self, claims: &[(JobId, u64)]) -> Result<Vec<JobId>> {
+        let rows = sqlx::query(concat!(
+            "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
+                    error_code = NULL, error_message = NULL, finished_at = ",
             now!(),
-            ")"
+            " WHERE (id, epoch) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+                AND state = 'running' AND cancel_requested = 0
+              RETURNING id"
         ))
-        .bind(job.to_string())
-        .bind(epoch(claimed.epoch))
-        .bind(worker.to_string())
-        .execute(&mut *transaction)
+        .bind(serde_json::json!(claims).to_string())
+        .fetch_all(&self.write)
         .await?;
-        transaction.commit().await?;
-        Ok(Some(claimed))
+        rows.iter().map(|row| decode::id(row, "id")).collect()
     }
 
     pub(crate) async fn beat(
@@ -97,7 +84,7 @@ impl Sqlite {
     pub(crate) async fn close_done(&self, job: JobId, at: u64, result: &Finished) -> Result<bool> {
         let mut transaction = self.begin().await?;
         let closed = sqlx::query(concat!(
-            "UPDATE jobs SET state = 'done', progress = 1, worker = NULL, lease_until = NULL,
+            "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
                     error_code = NULL, error_message = NULL, finished_at = ",
             now!(),
             "
@@ -133,7 +120,6 @@ impl Sqlite {
                 .execute(&mut *transaction)
                 .await?;
         }
-        end_attempt(&mut transaction, job, at, "done", None).await?;
         transaction.commit().await?;
         Ok(true)
     }
@@ -141,7 +127,7 @@ impl Sqlite {
     pub(crate) async fn close_dead(&self, job: JobId, at: u64, reason: &Reason) -> Result<bool> {
         self.leave(
             concat!(
-                "UPDATE jobs SET state = 'dead', worker = NULL, lease_until = NULL, message_at = NULL,
+                "UPDATE jobs SET state = 'dead', lease_until = NULL, message_at = NULL,
                         error_code = ?3, error_message = ?4, finished_at = ",
                 now!(),
                 " + ?5
@@ -157,7 +143,7 @@ impl Sqlite {
     pub(crate) async fn close_cancelled(&self, job: JobId, at: u64) -> Result<bool> {
         self.leave(
             concat!(
-                "UPDATE jobs SET state = 'cancelled', worker = NULL, lease_until = NULL,
+                "UPDATE jobs SET state = 'cancelled', lease_until = NULL,
                         error_code = ?3, error_message = ?4, finished_at = ",
                 now!(),
                 " + ?5
@@ -179,8 +165,10 @@ impl Sqlite {
     ) -> Result<bool> {
         self.leave(
             concat!(
-                "UPDATE jobs SET state = 'scheduled', worker = NULL, lease_until = NULL, progress = 0,
-                        message_at = NULL, error_code = ?3, error_message = ?4, run_at = ", now!(), " + ?5
+                "UPDATE jobs SET state = 'scheduled', lease_until = NULL, progress = 0,
+                        message_at = NULL, error_code = ?3, error_message = ?4, run_at = ",
+                now!(),
+                " + ?5
                   WHERE id = ?1 AND epoch = ?2 AND state = 'running' AND cancel_requested = 0"
             ),
             job,
@@ -198,7 +186,7 @@ impl Sqlite {
                         finished_at = iif(cancel_requested, ",
                 now!(),
                 " + ?5, NULL),
-                        worker = NULL, lease_until = NULL, progress = 0, message_at = NULL,
+                        lease_until = NULL, progress = 0, message_at = NULL,
                         attempts = max(attempts - 1, 0), error_code = ?3, error_message = ?4
                   WHERE id = ?1 AND epoch = ?2 AND state = 'running'"
             ),
@@ -207,20 +195,6 @@ impl Sqlite {
             ("handed_back", None, Duration::ZERO),
         )
         .await
-    }
-
-    async fn bury_unreadable(&self, job: JobId) -> Result<()> {
-        tracing::error!(job.id = %job, "the payload of job {job} cannot be read by this version: it is dead");
-        sqlx::query(concat!(
-            "UPDATE jobs SET state = 'dead', message_at = NULL, error_code = 'unreadable',
-                    error_message = 'This version of the fleet cannot read the job.', finished_at = ",
-            now!(),
-            " WHERE id = ? AND state = 'queued'"
-        ))
-        .bind(job.to_string())
-        .execute(&self.write)
-        .await?;
-        Ok(())
     }
 
     /// Runs one guarded statement (`?1` job, `?2` epoch, `?3` and `?4` the reason, `?5` a wait)
@@ -244,33 +218,21 @@ impl Sqlite {
         if left.rows_affected() == 0 {
             return Ok(false);
         }
-        end_attempt(&mut transaction, job, at, outcome, reason).await?;
+        sqlx::query(concat!(
+            "INSERT INTO attempts (job, epoch, worker, started_at, ended_at, outcome, error_code, error_message)
+             SELECT id, epoch, worker, started_at, ",
+            now!(),
+            ", ?, ?, ? FROM jobs WHERE id = ?"
+        ))
+        .bind(outcome)
+        .bind(reason.map(|reason| reason.code.as_str()))
+        .bind(reason.map(|reason| reason.message.as_str()))
+        .bind(job.to_string())
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         Ok(true)
     }
-}
-
-async fn end_attempt(
-    transaction: &mut Transaction<'_, Driver>,
-    job: JobId,
-    at: u64,
-    outcome: &str,
-    reason: Option<&Reason>,
-) -> Result<()> {
-    sqlx::query(concat!(
-        "UPDATE attempts SET ended_at = ",
-        now!(),
-        ", outcome = ?, error_code = ?, error_message = ?
-          WHERE job = ? AND epoch = ?"
-    ))
-    .bind(outcome)
-    .bind(reason.map(|reason| reason.code.as_str()))
-    .bind(reason.map(|reason| reason.message.as_str()))
-    .bind(job.to_string())
-    .bind(epoch(at))
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
 }
 
 /// An epoch as the rows have it. It counts claims, so it never nears the limit.

@@ -32,6 +32,23 @@ impl Sqlite {
         Ok(())
     }
 
+    pub(crate) async fn unmark_buried(&self, seen: &[JobId], sent_before: Duration) -> Result<u64> {
+        // What was sent in the future was sent before the clock was set back.
+        let lost = sqlx::query(concat!(
+            "UPDATE jobs SET message_at = NULL
+              WHERE state = 'dead' AND message_at NOT BETWEEN ",
+            now!(),
+            " - ?1 AND ",
+            now!(),
+            " AND id NOT IN (SELECT value FROM json_each(?2))"
+        ))
+        .bind(millis(sent_before))
+        .bind(json!(seen).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(lost.rows_affected())
+    }
+
     pub(crate) async fn dead_of(&self, jobs: &[JobId]) -> Result<Vec<JobId>> {
         let rows = sqlx::query(
             "SELECT id FROM jobs WHERE state = 'dead' AND id IN (SELECT value FROM json_each(?))",

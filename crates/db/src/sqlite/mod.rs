@@ -3,10 +3,12 @@
 mod claims;
 mod decode;
 mod duties;
+mod fleet;
 mod jobs;
 mod letters;
 mod messages;
 mod relay;
+mod submit;
 mod users;
 mod videos;
 mod workers;
@@ -24,7 +26,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Error, Result, Wakeup, schema};
+use crate::{Error, Result, Topic, Wakeup, schema};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -93,7 +95,7 @@ impl Sqlite {
     }
 
     #[expect(clippy::unused_async, reason = "other databases connect here")]
-    pub(crate) async fn wakeup(&self) -> Result<Wakeup> {
+    pub(crate) async fn wakeup(&self, _: Topic) -> Result<Wakeup> {
         Ok(Wakeup::on_file(&self.path))
     }
 

@@ -154,7 +154,7 @@ impl Sqlite {
         let mut transaction = self.begin().await?;
         for job in ids {
             let row = sqlx::query(concat!(
-                "SELECT epoch, attempts, max_attempts, cancel_requested FROM jobs
+                "SELECT attempts, max_attempts, cancel_requested FROM jobs
                   WHERE id = ?1 AND state = 'running'
                     AND ((?2 IS NULL AND lease_until < ",
                 now!(),
@@ -174,9 +174,22 @@ impl Sqlite {
             verdict.count(&mut reaped);
             let reason = verdict.reason();
             sqlx::query(concat!(
-                "UPDATE jobs SET state = ?2, worker = NULL, lease_until = NULL, message_at = NULL, progress = 0,
-                        run_at = iif(?3, run_at, ", now!(), " + ?4),
-                        finished_at = iif(?3, ", now!(), ", NULL),
+                "INSERT INTO attempts (job, epoch, worker, started_at, ended_at, outcome)
+                 SELECT id, epoch, worker, started_at, ",
+                now!(),
+                ", 'worker_lost' FROM jobs WHERE id = ?"
+            ))
+            .bind(job)
+            .execute(&mut *transaction)
+            .await?;
+            sqlx::query(concat!(
+                "UPDATE jobs SET state = ?2, lease_until = NULL, message_at = NULL, progress = 0,
+                        run_at = iif(?3, run_at, ",
+                now!(),
+                " + ?4),
+                        finished_at = iif(?3, ",
+                now!(),
+                ", NULL),
                         error_code = ?5, error_message = ?6
                   WHERE id = ?1"
             ))
@@ -186,15 +199,6 @@ impl Sqlite {
             .bind(millis(verdict.wait))
             .bind(reason.map(|(code, _)| code))
             .bind(reason.map(|(_, message)| message))
-            .execute(&mut *transaction)
-            .await?;
-            sqlx::query(concat!(
-                "UPDATE attempts SET ended_at = ",
-                now!(),
-                ", outcome = 'worker_lost' WHERE job = ? AND epoch = ?"
-            ))
-            .bind(job)
-            .bind(row.try_get::<i64, _>("epoch")?)
             .execute(&mut *transaction)
             .await?;
         }

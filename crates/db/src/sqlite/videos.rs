@@ -192,7 +192,8 @@ impl Sqlite {
 
     pub(crate) async fn unfinished_videos(&self, owner: UserId) -> Result<u64> {
         let count: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM jobs WHERE owner = ? AND state IN ('scheduled', 'queued', 'running')",
+            "SELECT count(*) FROM jobs WHERE owner = ? AND kind = 'transcode'
+                AND state IN ('scheduled', 'queued', 'running')",
         )
         .bind(owner.to_string())
         .fetch_one(&self.read)

@@ -3,7 +3,7 @@ use std::{
     path::Path,
 };
 
-use reelfleet_db::Db;
+use reelfleet_db::{Db, Topic};
 
 use crate::suite::{self, conforms};
 
@@ -104,7 +104,7 @@ async fn opening_a_database_again_leaves_the_locks_that_this_process_has_on_it()
 async fn a_change_by_another_connection_wakes_a_waiter() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (open(folder.path()).await, open(folder.path()).await);
-    let wakeup = one.wakeup().await.unwrap();
+    let wakeup = one.wakeup(Topic::Changes).await.unwrap();
     let user = suite::user(&two, "a@example.com").await;
     let woken = tokio::time::timeout(
         std::time::Duration::from_secs(20),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reelfleet_db::{Db, LaneDepth, RawReceipt, RawSend, Wakeup};
+use reelfleet_db::{Db, LaneDepth, RawReceipt, RawSend, Topic, Wakeup};
 use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 use tokio::time::Instant;
@@ -16,6 +16,10 @@ const HIDE: Duration = Duration::from_secs(30);
 
 /// How long an idle receive relies on being woken before it looks for itself.
 const LOOK: Duration = Duration::from_millis(500);
+
+/// How soon it looks again after it was woken for nothing, and four times as long each time after
+/// that. SQLite's log changes before it is synced, and a commit can be read only afterwards.
+const AGAIN: Duration = Duration::from_millis(8);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
@@ -32,7 +36,7 @@ pub(super) enum Token {
 
 impl Database {
     pub(super) async fn open(db: Db) -> Result<Self, Error> {
-        let wakeup = Arc::new(db.wakeup().await?);
+        let wakeup = Arc::new(db.wakeup(Topic::Work).await?);
         Ok(Self { db, wakeup })
     }
 }
@@ -61,6 +65,7 @@ impl Broker for Database {
         shutdown: &Shutdown,
     ) -> Result<Vec<Delivery>, Error> {
         let until = Instant::now() + at_most;
+        let mut look = LOOK;
         loop {
             let raw = self.db.receive_messages(lanes, limit, HIDE).await?;
             let received = raw
@@ -72,11 +77,13 @@ impl Broker for Database {
             if !deliveries.is_empty() || left.is_zero() {
                 return Ok(deliveries);
             }
+            let began = Instant::now();
             // Only the wait is cut short: a receive under way always hands over what it brings.
             tokio::select! {
-                () = self.wakeup.wait(left.min(LOOK)) => {}
+                () = self.wakeup.wait(left.min(look)) => {}
                 () = shutdown.drain().cancelled() => return Ok(deliveries),
             }
+            look = if began.elapsed() < look { AGAIN } else { (4 * look).min(LOOK) };
         }
     }
 

@@ -1,6 +1,15 @@
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
 use reelfleet_db::RawSend;
-use reelfleet_job::{JobId, Kind, Lane, Priority};
+use reelfleet_job::{JobId, Kind, Lane, Message, Priority};
 use reelfleet_queue::QueueConfig;
+use reelfleet_servers::Postgres;
 
 use crate::suite::{self, Fixture};
 
@@ -35,6 +44,52 @@ mod on_postgres {
     }
 
     suite::conforms!(fixture);
+}
+
+/// B9.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_confirmed_is_there_after_postgres_was_killed_under_load() {
+    let server = Arc::new(Postgres::start());
+    let fixture = Fixture::beside(&QueueConfig::Database, &server.create("queue")).await;
+    let (done, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let sending = tokio::spawn({
+        let (queue, done, count) = (fixture.queue.clone(), Arc::clone(&done), Arc::clone(&count));
+        async move {
+            let lane = Lane { kind: Kind::Transcode, priority: Priority::Normal };
+            let mut confirmed = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                let jobs: Vec<_> = (0..50).map(|_| JobId::generate()).collect();
+                let message = |job: &JobId| (lane, Message::to(*job, Kind::Transcode));
+                let batch: Vec<_> = jobs.iter().map(message).collect();
+                if queue.send(&batch).await.error.is_none() {
+                    confirmed.extend(jobs);
+                }
+                count.store(confirmed.len(), Ordering::Relaxed);
+            }
+            confirmed
+        }
+    });
+    for round in 1..=2 {
+        while count.load(Ordering::Relaxed) < round * 500 {
+            tokio::task::yield_now().await;
+        }
+        let server = Arc::clone(&server);
+        let fault = move || {
+            server.kill();
+            server.restart();
+        };
+        tokio::task::spawn_blocking(fault).await.unwrap();
+    }
+    done.store(true, Ordering::Relaxed);
+    let confirmed = sending.await.unwrap();
+    let mut received = HashSet::new();
+    while !confirmed.iter().all(|job| received.contains(job)) {
+        let some = suite::receive(&fixture.queue, 0).await;
+        assert!(!some.is_empty(), "{} of {} are there", received.len(), confirmed.len());
+        received.extend(some.iter().map(|delivery| delivery.message.job));
+        let receipts: Vec<_> = some.into_iter().map(|delivery| delivery.receipt).collect();
+        fixture.queue.ack(&receipts).await.unwrap();
+    }
 }
 
 #[tokio::test]

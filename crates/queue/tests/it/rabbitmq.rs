@@ -8,12 +8,12 @@ use std::{
 
 use lapin::{
     Channel, Connection, ConnectionProperties,
-    options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions},
+    options::{BasicPublishOptions, QueueDeclareOptions, QueueDeleteOptions, QueuePurgeOptions},
     types::FieldTable,
 };
 use reelfleet_db::Db;
 use reelfleet_job::{JobId, Kind, Lane, Message, Priority};
-use reelfleet_queue::{Delivery, Error, Queue, QueueConfig};
+use reelfleet_queue::{Delivery, Error, Queue, QueueConfig, Relay, RelayConfig};
 use reelfleet_runtime::Shutdown;
 use reelfleet_servers::RabbitMq;
 use tokio::sync::Mutex;
@@ -177,6 +177,7 @@ async fn connections_that_are_closed_are_made_again_and_old_receipts_do_nothing(
     send_at_last(queue, &batch(1)).await;
 }
 
+/// B8.
 #[tokio::test]
 async fn a_queue_that_was_declared_with_other_arguments_is_refused_with_advice() {
     let url = host(&NODE);
@@ -223,6 +224,7 @@ async fn a_wrong_password_is_named_and_not_shown() {
     }
 }
 
+/// B8.
 #[tokio::test]
 async fn a_queue_that_was_deleted_is_declared_again() {
     let url = host(&NODE);
@@ -250,7 +252,13 @@ async fn a_queue_that_was_deleted_is_declared_again() {
     for name in ["high", "normal", "low"] {
         delete(&format!("reelfleet.transcode-{name}")).await;
     }
-    let sent = queue.send(&batch(1)).await;
+    let one = batch(1);
+    let mut sent = queue.send(&one).await;
+    if !sent.unconfirmed.is_empty() {
+        // The node now and then answers a delete under a receive with an internal error, which
+        // ends the connection. Then nothing is confirmed, and the relay would send again.
+        sent = queue.send(&one).await;
+    }
     assert!(sent.unconfirmed.is_empty(), "{sent:?}");
     assert_eq!(waiting.await.unwrap().len(), 1);
 }
@@ -272,6 +280,47 @@ async fn letters_that_nobody_says_anything_about_are_back_after_a_while() {
     assert_eq!(queue.depth().await.unwrap().dead, 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn letters_that_somebody_purged_are_sent_again() {
+    let url = host(&NODE);
+    let fixture = Fixture::open(&config(&url)).await;
+    let mut jobs = Vec::new();
+    for _ in 0..3 {
+        jobs.push(suite::dead_job(&fixture).await);
+    }
+    jobs.sort();
+    relay_until_letters(&fixture, 3).await;
+    let (_connection, channel) = stranger(&url).await;
+    let purged = channel.queue_purge("reelfleet.dead".into(), QueuePurgeOptions::default());
+    assert_eq!(purged.await.unwrap(), 3);
+    // As many as there are dead jobs, and of each of them one.
+    relay_until_letters(&fixture, 3).await;
+    let mut letters = Vec::new();
+    while letters.len() < 3 {
+        letters.extend(fixture.queue.dead_letters(10).await.unwrap());
+    }
+    let mut told: Vec<_> =
+        letters.iter().map(|letter| Message::decode(&letter.body).unwrap().job).collect();
+    told.sort();
+    assert_eq!(told, jobs);
+}
+
+/// A process that relays, until there are so many letters that nobody looks at.
+async fn relay_until_letters(Fixture { db, queue, .. }: &Fixture, count: u64) {
+    let shutdown = Shutdown::new();
+    let relaying = tokio::spawn({
+        let relay = Relay::new(db.clone(), queue.clone(), RelayConfig::default());
+        let shutdown = shutdown.clone();
+        async move { relay.run(shutdown).await }
+    });
+    let sent = async { while queue.depth().await.unwrap().dead != count {} };
+    tokio::time::timeout(LONG, sent).await.unwrap();
+    shutdown.start_drain();
+    relaying.await.unwrap();
+    assert_eq!(queue.depth().await.unwrap().dead, count);
+}
+
+/// B9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_confirmed_outlives_the_kill_of_the_node() {
     let node = MORTAL.lock().await;
@@ -329,45 +378,4 @@ async fn a_receive_waits_through_a_restart_of_the_node() {
     let job = batch(1);
     send_at_last(queue, &job).await;
     assert_eq!(waiting.await.unwrap()[0].message, job[0].1);
-}
-
-/// Not a test of right or wrong: `cargo test … -- --ignored --nocapture measure` prints it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn measure() {
-    let Fixture { queue, .. } = &fixture().await;
-    let start = std::time::Instant::now();
-    for _ in 0..40 {
-        assert!(queue.send(&batch(500)).await.unconfirmed.is_empty());
-    }
-    println!("send, batches of 500: {:.0}/s", 20_000.0 / start.elapsed().as_secs_f64());
-    let (start, mut count) = (std::time::Instant::now(), 0);
-    while count < 20_000 {
-        let some = receive(queue, 500).await;
-        count += some.len();
-        queue.ack(&receipts(some)).await.unwrap();
-    }
-    println!("receive and ack, limit 500: {:.0}/s", 20_000.0 / start.elapsed().as_secs_f64());
-    for limit in [1, 500] {
-        let mut waits = Vec::new();
-        for _ in 0..100 {
-            let waiting = tokio::spawn({
-                let waiting = receive(queue, limit);
-                async move { (waiting.await, std::time::Instant::now()) }
-            });
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            let one = batch(1);
-            let start = std::time::Instant::now();
-            assert!(queue.send(&one).await.unconfirmed.is_empty());
-            let sent = start.elapsed();
-            let (came, at) = waiting.await.unwrap();
-            waits.push((at - start, sent));
-            queue.ack(&receipts(came)).await.unwrap();
-        }
-        waits.sort();
-        println!(
-            "limit {limit}: woken after p50 {:?}, p95 {:?}; send alone {:?}",
-            waits[50].0, waits[95].0, waits[50].1
-        );
-    }
 }

@@ -1,6 +1,6 @@
 mod faults;
+mod hands;
 mod servers;
-mod speed;
 
 use std::{
     sync::{
@@ -145,63 +145,6 @@ async fn a_body_of_an_unknown_form_becomes_a_dead_letter_however_it_is_received(
     assert_eq!(suite::ready(&queue).await, 0);
 }
 
-#[tokio::test]
-async fn a_message_of_a_dead_worker_comes_to_another_after_a_while_and_its_old_receipt_does_nothing()
- {
-    let url = shared();
-    let (queue, mut raw) = (queue(&url).await, Raw::of(&url).await);
-    let job = ring(&queue).await;
-    let dead = one(&queue).await;
-    assert!(suite::receive(&queue, 0).await.is_empty(), "it is hidden");
-    raw.age(NORMAL).await;
-    let again = one(&queue).await;
-    assert_eq!(again.message.job, job);
-    queue.ack(std::slice::from_ref(&dead.receipt)).await.unwrap();
-    queue.release(&[dead.receipt]).await.unwrap();
-    assert_eq!((suite::ready(&queue).await, in_flight(&queue).await), (0, 1));
-    queue.ack(&[again.receipt]).await.unwrap();
-    assert_eq!((suite::ready(&queue).await, in_flight(&queue).await), (0, 0));
-}
-
-#[tokio::test]
-async fn every_message_of_a_dead_worker_comes_again() {
-    let url = shared();
-    let (queue, mut raw) = (queue(&url).await, Raw::of(&url).await);
-    let (mut jobs, _) = send(&queue, &[Priority::Normal; 300]).await;
-    let shutdown = Shutdown::new();
-    let receive = |limit| queue.receive(Kind::Transcode, 0, limit, LONG, &shutdown);
-    assert_eq!(receive(300).await.unwrap().len(), 300);
-    raw.age(NORMAL).await;
-    let mut again = Vec::new();
-    while again.len() < 300 {
-        again.extend(receive(7).await.unwrap().iter().map(|delivery| delivery.message.job));
-    }
-    jobs.sort();
-    again.sort();
-    assert!(again == jobs, "some came twice or not at all");
-}
-
-#[tokio::test]
-async fn a_delivery_whose_message_was_deleted_by_another_hand_is_forgotten() {
-    let url = shared();
-    let (queue, mut raw) = (queue(&url).await, Raw::of(&url).await);
-    ring(&queue).await;
-    let gone = one(&queue).await;
-    raw.age(NORMAL).await;
-    raw.say(&format!("XTRIM {NORMAL} MAXLEN 0")).await;
-    let job = ring(&queue).await;
-    let kept = one(&queue).await;
-    assert_eq!(kept.message.job, job);
-    let until = Instant::now() + LONG;
-    while in_flight(&queue).await > 1 {
-        assert!(Instant::now() < until, "it is stuck");
-        let wait = Duration::from_millis(100);
-        queue.receive(Kind::Transcode, 0, 1, wait, &Shutdown::new()).await.unwrap();
-    }
-    queue.release(&[gone.receipt]).await.unwrap();
-    assert_eq!((suite::ready(&queue).await, in_flight(&queue).await), (0, 1));
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_receive_brings_more_than_its_limit_and_none_loses_what_comes_at_once() {
     let queue = fixture().await.queue;
@@ -239,7 +182,7 @@ async fn no_receive_brings_more_than_its_limit_and_none_loses_what_comes_at_once
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_in_the_moment_of_a_send_is_quick_and_hides_no_message() {
     let queue = fixture().await.queue;
-    let mut slowest = Duration::ZERO;
+    let mut took = Vec::new();
     for _ in 0..100 {
         let shutdown = Shutdown::new();
         let waiting = tokio::spawn({
@@ -254,7 +197,7 @@ async fn a_drain_in_the_moment_of_a_send_is_quick_and_hides_no_message() {
         let began = Instant::now();
         shutdown.start_drain();
         let received = waiting.await.unwrap();
-        slowest = slowest.max(began.elapsed());
+        took.push(began.elapsed());
         sending.await.unwrap();
         let handed = received.len() as u64;
         assert_eq!((suite::ready(&queue).await, in_flight(&queue).await), (1 - handed, handed));
@@ -262,5 +205,7 @@ async fn a_drain_in_the_moment_of_a_send_is_quick_and_hides_no_message() {
             if handed == 0 { one(&queue).await } else { received.into_iter().next().unwrap() };
         queue.ack(&[rest.receipt]).await.unwrap();
     }
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    took.sort();
+    // By itself the server ends the wait after a second.
+    assert!(took[90] < Duration::from_millis(200), "{took:?}");
 }

@@ -6,7 +6,8 @@ mod tests;
 mod upload;
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -130,6 +131,16 @@ impl Local {
         .await
     }
 
+    pub(crate) async fn put_new(&self, key: &Key, text: String) -> Result<()> {
+        let (root, path) = (Arc::clone(&self.root), key.path());
+        blocking(move || {
+            let mut temp = upload::Temp::create(&root)?;
+            temp.file.write_all(text.as_bytes())?;
+            Ok(temp.publish_new(&root, &path)?)
+        })
+        .await
+    }
+
     pub(crate) async fn remove(&self, key: &Key) -> Result<()> {
         let (root, path) = (Arc::clone(&self.root), key.path());
         blocking(move || {
@@ -164,14 +175,27 @@ impl Local {
         .await
     }
 
+    pub(crate) async fn holds_nothing(&self) -> Result<bool> {
+        let root = Arc::clone(&self.root);
+        blocking(move || {
+            for folder in ["sources", "outputs"] {
+                if fs::read_dir(root.join(folder))?.next().is_some() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        })
+        .await
+    }
+
     pub(crate) async fn output_epochs(&self) -> Result<Vec<(JobId, u64)>> {
         let root = Arc::clone(&self.root);
         blocking(move || sweep::output_epochs(&root)).await
     }
 
-    pub(crate) async fn sources(&self, min_age: Duration) -> Result<Vec<VideoId>> {
-        let (root, now) = (Arc::clone(&self.root), self.clock.now());
-        blocking(move || sweep::sources(&root, now, min_age)).await
+    pub(crate) async fn sources(&self) -> Result<Vec<VideoId>> {
+        let root = Arc::clone(&self.root);
+        blocking(move || sweep::sources(&root)).await
     }
 
     pub(crate) async fn remove_abandoned_uploads(&self, min_age: Duration) -> Result<u64> {

@@ -23,11 +23,11 @@ pub(super) fn output_epochs(root: &Path) -> Result<Vec<(JobId, u64)>> {
     Ok(found)
 }
 
-pub(super) fn sources(root: &Path, now: Timestamp, min_age: Duration) -> Result<Vec<VideoId>> {
+pub(super) fn sources(root: &Path) -> Result<Vec<VideoId>> {
     let sources = root.join("sources");
     let mut found = Vec::new();
     for (video, name) in named(&sources)? {
-        if is_old(&sources.join(name), now, min_age)? {
+        if sources.join(name).is_file() {
             found.push(video);
         }
     }

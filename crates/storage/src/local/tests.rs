@@ -48,7 +48,7 @@ async fn a_link_in_the_way_is_not_followed() {
     assert!(storage.remove(&through).await.is_err());
     assert!(storage.remove_epoch(job, 1).await.is_err());
     assert!(storage.output_epochs().await.unwrap().is_empty());
-    assert!(storage.sources(Duration::ZERO).await.unwrap().is_empty());
+    assert!(storage.sources().await.unwrap().is_empty());
     assert_eq!(fs::read(outside.path().join("1/secret")).unwrap(), b"secret");
 
     // A publish over a link replaces the link, not what it leads to.
@@ -127,7 +127,7 @@ async fn strangers_in_the_folder_are_left_alone() {
     }
     fs::write(folder.path().join("sources/movie.mp4"), b"x").unwrap();
     assert!(storage.output_epochs().await.unwrap().is_empty());
-    assert!(storage.sources(Duration::ZERO).await.unwrap().is_empty());
+    assert!(storage.sources().await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use rustix::fs::FlockOperation;
 use tokio::io::{AsyncWriteExt, BufWriter};
 use uuid::Uuid;
 
-use super::{blocking, folder};
+use super::{blocking, cannot_link, folder};
 use crate::{Key, Result};
 
 /// Half of what an upload holds in memory: once gathered here, once on its way to disk.
@@ -48,6 +48,18 @@ impl Temp {
     pub(super) fn publish(self, root: &Path, path: &Path) -> io::Result<()> {
         self.file.sync_all()?;
         folder::publish(root, &self.path, path)
+    }
+
+    /// Makes it durable and visible, unless there is a blob under that name.
+    pub(super) fn publish_new(self, root: &Path, path: &Path) -> io::Result<()> {
+        self.file.sync_all()?;
+        match fs::hard_link(&self.path, folder::confine(root, path)?) {
+            Ok(()) => File::open(root)?.sync_all(),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // Where nothing can be linked, the last of those who begin at once has it.
+            Err(error) if cannot_link(&error) => folder::publish(root, &self.path, path),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Patience {
     pub(crate) complete: Duration,
     /// For the next byte in the middle of a body.
     pub(crate) stall: Duration,
+    /// For room in memory: others fill their parts as fast as their clients send.
+    pub(crate) room: Duration,
     /// Before the first of the further tries; it doubles.
     pub(crate) backoff: Duration,
     /// Tries of one call.
@@ -37,6 +39,7 @@ impl Default for Patience {
             answer: Duration::from_secs(10),
             complete: Duration::from_secs(180),
             stall: Duration::from_secs(20),
+            room: Duration::from_secs(300),
             backoff: Duration::from_millis(200),
             tries: 4,
         }

@@ -12,6 +12,11 @@ pub(super) fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     status(error) == Some(404) && error.code() != Some("NoSuchBucket")
 }
 
+/// Whether the answer was that there is such an object, or that somebody is just making it.
+pub(super) fn is_taken<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    matches!(status(error), Some(409 | 412))
+}
+
 /// Whether the answer was that a range begins after the end.
 pub(super) fn is_outside<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     status(error) == Some(416)

@@ -14,6 +14,15 @@ use crate::Result;
 const AFTER_ALL: char = '~';
 
 impl S3 {
+    pub(crate) async fn holds_nothing(&self) -> Result<bool> {
+        for folder in ["sources/", "outputs/"] {
+            if self.page(folder, None).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     pub(crate) async fn output_epochs(&self) -> Result<Vec<(JobId, u64)>> {
         let mut found = Vec::new();
         let mut after = None;
@@ -35,19 +44,13 @@ impl S3 {
         Ok(found)
     }
 
-    /// The age of what was uploaded in parts is counted from when the upload began: that is the
-    /// date S3 gives it. So a source may look old although its record is only being written.
-    pub(crate) async fn sources(&self, min_age: Duration) -> Result<Vec<VideoId>> {
+    pub(crate) async fn sources(&self) -> Result<Vec<VideoId>> {
         let mut found = Vec::new();
         let mut after = None;
         while let Some(page) = self.page("sources/", after).await? {
             for object in &page {
                 let name = object.key().and_then(|key| key.strip_prefix("sources/"));
-                if let Some(video) = name.and_then(exactly)
-                    && self.age(object.last_modified()) >= min_age
-                {
-                    found.push(video);
-                }
+                found.extend(name.and_then(exactly::<VideoId>));
             }
             after = page.last().and_then(Object::key).map(str::to_owned);
         }

@@ -25,8 +25,10 @@ use crate::{Error, Key, Result, S3Config, local};
 pub(super) use client::Patience;
 pub(crate) use upload::Upload;
 
-/// Parts of the smallest size that all uploads of this process have on their way at a time.
-const ROOM: usize = 16;
+/// Parts of the smallest size that all uploads of this process hold in memory at a time, being
+/// filled or on their way: 256 MiB. A larger part counts as several. An upload that finds no room
+/// for its next part waits, and so does its client.
+const ROOM: usize = 32;
 
 /// An upload that brought nothing for so long is dead. A client may be slow: at the least pace
 /// that the API puts up with, a part takes hours.

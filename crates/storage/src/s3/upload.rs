@@ -5,15 +5,16 @@ use sha2::{Digest, Sha256};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::{JoinHandle, JoinSet},
+    time::timeout,
 };
 
 use super::{
     S3,
     body::stepwise,
-    error::{is_missing, unavailable},
+    error::{is_missing, is_taken, unavailable},
     parts::{SMALLEST, encode, part_size},
 };
-use crate::Result;
+use crate::{Key, Result};
 
 /// Parts of one upload that are on their way at a time.
 pub(super) const AT_ONCE: usize = 4;
@@ -24,6 +25,8 @@ pub(crate) struct Upload {
     s3: S3,
     key: String,
     part: Vec<u8>,
+    /// The part's place in the memory of this process, from its first byte on.
+    room: Option<OwnedSemaphorePermit>,
     sum: Sha256,
     /// Parts that were handed over.
     handed: usize,
@@ -52,13 +55,15 @@ struct Part {
     number: i32,
     bytes: Vec<u8>,
     sum: String,
-    /// Given back once the part is sent: this upload's and the process's.
-    _room: [OwnedSemaphorePermit; 2],
+    /// Given back once the part is sent: its place in memory, then that of one on its way, which
+    /// lets the next part begin.
+    _room: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
 impl Upload {
     pub(super) fn new(s3: S3, key: String) -> Self {
-        Self { s3, key, part: Vec::new(), sum: Sha256::new(), handed: 0, bytes: 0, sending: None }
+        let (part, sum) = (Vec::new(), Sha256::new());
+        Self { s3, key, part, room: None, sum, handed: 0, bytes: 0, sending: None }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -79,8 +84,13 @@ impl Upload {
                 self.hand_over().await?;
                 continue;
             }
+            if self.room.is_none() {
+                // All of it at once: a part holds no more memory than it has taken room for, and
+                // whoever waits for room holds none.
+                self.room = Some(self.s3.room_for(full).await?);
+                self.part = Vec::with_capacity(full);
+            }
             let (now, later) = bytes.split_at(bytes.len().min(full - self.part.len()));
-            self.grow(now.len(), full);
             self.part.extend_from_slice(now);
             self.sum.update(now);
             self.bytes = self.bytes.saturating_add(now.len() as u64);
@@ -89,17 +99,9 @@ impl Upload {
         Ok(())
     }
 
-    /// Makes room for more bytes, twice as much each time, but never more than the part takes.
-    fn grow(&mut self, more: usize, full: usize) {
-        let needed = self.part.len() + more;
-        if needed > self.part.capacity() {
-            let room = needed.max(2 * self.part.capacity()).min(full);
-            self.part.reserve_exact(room - self.part.len());
-        }
-    }
-
     pub(crate) async fn publish(mut self) -> Result<()> {
         if self.sending.is_none() {
+            let _room = self.room.take();
             return self.s3.put(&self.key, self.part, encode(self.sum)).await;
         }
         self.hand_over().await?;
@@ -107,22 +109,17 @@ impl Upload {
         self.end().await
     }
 
-    /// Hands the part over, as soon as there is room for it on the way.
+    /// Hands the part over, as soon as not too many of this upload are on their way.
     async fn hand_over(&mut self) -> Result<()> {
-        let bytes = std::mem::take(&mut self.part);
+        let (bytes, room) = (std::mem::take(&mut self.part), self.room.take());
         let sum = encode(std::mem::take(&mut self.sum));
         let sending = self.sending.get_or_insert_with(|| begin(self.s3.clone(), self.key.clone()));
-        let weight = u32::try_from(bytes.len().div_ceil(SMALLEST)).unwrap_or(u32::MAX);
-        let places = (
-            Arc::clone(&sending.room).acquire_owned().await,
-            Arc::clone(&self.s3.room).acquire_many_owned(weight).await,
-        );
-        let (Ok(own), Ok(shared)) = places else {
+        let Ok(own) = Arc::clone(&sending.room).acquire_owned().await else {
             return Err(unavailable("no part is sent any more".to_owned()));
         };
         self.handed += 1;
         let number = i32::try_from(self.handed).unwrap_or(i32::MAX);
-        self.order(Order::Send(Part { number, bytes, sum, _room: [own, shared] })).await
+        self.order(Order::Send(Part { number, bytes, sum, _room: (room, own) })).await
     }
 
     /// Gives an order. A task that takes none any more has failed.
@@ -207,12 +204,32 @@ struct Sent {
 }
 
 impl S3 {
+    /// Waits for the memory that a part takes.
+    async fn room_for(&self, bytes: usize) -> Result<OwnedSemaphorePermit> {
+        let places = u32::try_from(bytes.div_ceil(SMALLEST)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room).acquire_many_owned(places);
+        match timeout(self.patience.room, room).await {
+            Ok(Ok(room)) => Ok(room),
+            _ => Err(unavailable("too many other uploads take their time".to_owned())),
+        }
+    }
+
     async fn put(&self, key: &str, bytes: Vec<u8>, sum: String) -> Result<()> {
         let time = self.patience.sending(bytes.len());
         let put = self.client.put_object().bucket(&*self.bucket).key(key);
         let put = put.checksum_sha256(sum).body(stepwise(bytes));
         let put = put.customize().config_override(time).send().await;
         put.map(drop).map_err(|error| self.failed(error))
+    }
+
+    pub(crate) async fn put_new(&self, key: &Key, text: String) -> Result<()> {
+        let sum = encode(Sha256::new_with_prefix(&text));
+        let put = self.client.put_object().bucket(&*self.bucket).key(key.to_string());
+        let put = put.if_none_match("*").checksum_sha256(sum).body(stepwise(text.into_bytes()));
+        match put.send().await {
+            Err(error) if !is_taken(&error) => Err(self.failed(error)),
+            _ => Ok(()),
+        }
     }
 
     pub(super) async fn create(&self, key: &str) -> Result<String> {

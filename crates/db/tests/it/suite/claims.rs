@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use reelfleet_db::{Beat, Db, Pulse, Reaped};
-use reelfleet_job::{Reason, RetryPolicy, State, VideoStatus, WorkerId};
+use reelfleet_job::{JobId, Payload, Reason, RetryPolicy, State, VideoStatus, WorkerId};
 
-use super::{LEASE, claim, finished, queued, reap_until_something};
+use super::{LEASE, claim, finished, noops, queued, reap_until_something, user};
 
 pub(crate) async fn a_claim_counts_an_attempt_and_raises_the_epoch(db: Db) {
     let video = queued(&db).await;
@@ -150,4 +150,36 @@ pub(crate) async fn a_cancelled_job_cannot_be_published(db: Db) {
     let seen = db.video(video.owner, video.id).await.unwrap().unwrap();
     assert_eq!((seen.status, seen.cancelling), (VideoStatus::Cancelled, false));
     assert!(seen.files.is_empty());
+}
+
+pub(crate) async fn many_jobs_are_claimed_and_closed_in_one_go(db: Db) {
+    let owner = user(&db, "owner@example.com").await;
+    let new = noops(owner, 20);
+    db.submit_jobs(&new, true).await.unwrap();
+    let mut ids: Vec<_> = new.iter().map(|job| job.id).collect();
+    let worker = WorkerId::generate();
+    // A job that nobody knows, and one that is named twice, spoil nothing.
+    let asked: Vec<_> = [&ids[..], &[JobId::generate(), ids[3]]].concat();
+    let claimed = db.claim_some(&asked, worker, LEASE).await.unwrap();
+    let mut got: Vec<_> = claimed.iter().map(|claimed| claimed.id).collect();
+    (got.sort(), ids.sort());
+    assert_eq!(got, ids);
+    assert!(claimed.iter().all(|claimed| (claimed.epoch, claimed.attempts) == (1, 1)));
+    assert!(claimed.iter().all(|claimed| claimed.payload == Payload::Noop));
+    assert!(db.claim_some(&asked, WorkerId::generate(), LEASE).await.unwrap().is_empty());
+
+    db.cancel_job(ids[0], "someone").await.unwrap();
+    let claims: Vec<_> = ids.iter().map(|id| (*id, if *id == ids[1] { 2 } else { 1 })).collect();
+    let mut done = db.close_some_done(&claims).await.unwrap();
+    done.sort();
+    assert_eq!(done, ids[2..]);
+    assert!(db.close_some_done(&claims).await.unwrap().is_empty());
+    assert_eq!(db.job(ids[0]).await.unwrap().unwrap().state, State::Running);
+    let job = db.job(ids[5]).await.unwrap().unwrap();
+    assert_eq!((job.state, job.worker), (State::Done, None));
+    let history = db.attempts(ids[5]).await.unwrap();
+    assert_eq!((history.len(), history[0].worker), (1, worker));
+    assert_eq!(history[0].outcome.as_deref(), Some("done"));
+    // They take nobody's hand.
+    assert_eq!(db.backlog().await.unwrap().total(), 0);
 }

@@ -2,19 +2,23 @@
 
 pub(crate) mod claims;
 pub(crate) mod duties;
+pub(crate) mod fleet;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
 
 use std::time::Duration;
 
-use reelfleet_db::{Claimed, Db, File, Finished, NewUser, NewVideo, Role, Submitted, Video};
-use reelfleet_job::{Priority, RetryPolicy, UserId, VideoId, WorkerId};
+use reelfleet_db::{
+    Claimed, Db, File, Finished, NewJob, NewUser, NewVideo, Role, Submitted, Video,
+};
+use reelfleet_job::{JobId, Payload, Priority, RetryPolicy, UserId, VideoId, WorkerId};
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 5] = [
+pub(crate) const SOURCES: [&str; 6] = [
     include_str!("claims.rs"),
     include_str!("duties.rs"),
+    include_str!("fleet.rs"),
     include_str!("operators.rs"),
     include_str!("owners.rs"),
     include_str!("relay.rs"),
@@ -47,6 +51,18 @@ pub(crate) async fn submit(db: &Db, new: &NewVideo) -> Video {
         Submitted::New(video) => *video,
         other => panic!("expected a new video, got {other:?}"),
     }
+}
+
+/// Jobs that do nothing.
+pub(crate) fn noops(owner: UserId, count: usize) -> Vec<NewJob> {
+    let new = |_| NewJob {
+        id: JobId::generate(),
+        payload: Payload::Noop,
+        priority: Priority::Low,
+        owner,
+        max_attempts: 3,
+    };
+    (0..count).map(new).collect()
 }
 
 /// A user with one queued video.
@@ -103,12 +119,16 @@ macro_rules! conforms {
             claims::a_beat_renews_the_lease_and_tells_of_a_cancel,
             claims::a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled,
             claims::a_cancelled_job_cannot_be_published,
+            claims::many_jobs_are_claimed_and_closed_in_one_go,
+            relay::jobs_are_recorded_with_their_messages_or_without,
             relay::a_due_job_without_a_message_is_taken_once,
             relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,
             relay::a_second_message_for_a_job_is_the_same_message,
             relay::a_message_that_waits_in_a_long_queue_is_not_lost,
+            relay::a_letter_that_was_sent_before_and_not_seen_is_to_be_sent_again,
             duties::of_many_who_offer_one_has_the_duty,
             duties::a_duty_is_kept_left_and_taken_over_with_the_next_epoch,
+            fleet::a_fleet_has_one_id_however_many_ask_first,
             owners::a_repeated_upload_is_one_video,
             owners::another_owner_sees_nothing,
             owners::a_deleted_video_is_gone_and_its_blobs_can_be_collected,

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use reelfleet_db::{Db, JobFilter, NewWorker, WorkerState};
-use reelfleet_job::{Reason, State, WorkerId};
+use reelfleet_job::{JobId, Reason, State, WorkerId};
 
 use super::{LEASE, claim, finished, new_video, queued, submit};
 
@@ -101,12 +101,17 @@ pub(crate) async fn a_jobs_history_tells_what_each_claim_came_to(db: Db) {
 
 pub(crate) async fn outputs_are_needed_only_of_the_live_epoch(db: Db) {
     let video = queued(&db).await;
-    assert_eq!(db.live_epoch(video.job).await.unwrap(), None);
+    let epochs = async || {
+        let epochs = db.epochs(video.job).await.unwrap().unwrap();
+        (epochs.last, epochs.live)
+    };
+    assert_eq!(epochs().await, (0, None));
     let (_, first) = claim(&db, &video).await;
-    assert_eq!(db.live_epoch(video.job).await.unwrap(), Some(first.epoch));
+    assert_eq!((first.epoch, epochs().await), (1, (1, Some(1))));
     db.hand_back(video.job, first.epoch).await.unwrap();
-    assert_eq!(db.live_epoch(video.job).await.unwrap(), None);
+    assert_eq!(epochs().await, (1, None));
     let (_, second) = claim(&db, &video).await;
     db.close_done(video.job, second.epoch, &finished(&video)).await.unwrap();
-    assert_eq!(db.live_epoch(video.job).await.unwrap(), Some(second.epoch));
+    assert_eq!(epochs().await, (2, Some(2)));
+    assert_eq!(db.epochs(JobId::generate()).await.unwrap(), None);
 }

@@ -30,6 +30,23 @@ local function ask(key, ...)
   return answer
 end
 
+-- A message that was delivered and is in nobody's hand was let go by another's hand, and nobody
+-- would ever hear of it again. It is added anew once it is the first of its stream.
+local function free(key)
+  local delivered
+  for _, group in ipairs(redis.call('XINFO', 'GROUPS', key)) do
+    local about = {}
+    for at = 1, #group, 2 do about[group[at]] = group[at + 1] end
+    if about['name'] == 'fleet' then delivered = about['last-delivered-id'] end
+  end
+  for _ = 1, 100 do
+    local first = redis.call('XRANGE', key, '-', delivered, 'COUNT', 1)[1]
+    if not first or redis.call('XPENDING', key, 'fleet', first[1], first[1], 1)[1] then return end
+    redis.call('XDEL', key, first[1])
+    redis.call('XADD', key, '*', unpack(first[2]))
+  end
+end
+
 for stream, key in ipairs(KEYS) do
   if left == 0 then break end
   if look then
@@ -45,6 +62,7 @@ for stream, key in ipairs(KEYS) do
       -- that are in hand now, and these will be gone, or be found, by a later look.
       cursor, rounds = answer[1], rounds + 1
     until cursor == '0-0' or left == 0 or rounds == 100
+    free(key)
   end
   if left > 0 then
     local answer = ask(key, 'XREADGROUP', 'GROUP', 'fleet', 'fleet', 'COUNT', left, 'STREAMS', key, '>')

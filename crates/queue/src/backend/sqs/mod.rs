@@ -10,7 +10,8 @@
 //!   So a worker that is busy holds no message, and nobody waits for more than a round trip.
 //! - Received messages travel as `Held`, which releases what nobody took out of it when it is
 //!   dropped: what exceeds the limit, and what belongs to a receive that is gone.
-//! - A receive that is told to leave returns when its polls are over. That is why a poll is
+//! - A receive that is told to leave gives back what it has, and returns when its polls are over
+//!   and what they brought has gone back, too. That is why a poll is
 //!   [`POLL_SECS`] long and not the 20 seconds that SQS allows: an idle worker leaves before
 //!   whoever told it to gets impatient. It costs 36 requests a minute for each idle worker.
 //!

@@ -75,6 +75,10 @@ impl Polls {
         Self { queues, hide_secs, poll_secs, state }
     }
 
+    pub(super) fn longest_poll(&self) -> Duration {
+        Duration::from_secs(self.poll_secs)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

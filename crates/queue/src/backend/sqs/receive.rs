@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use reelfleet_runtime::Shutdown;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     held::{AT_ONCE, Held},
@@ -12,6 +12,9 @@ use super::{
     queues::{At, Raw, TEN},
 };
 use crate::Error;
+
+/// How much later than it should SQS may end a poll, and take back what that brought.
+const GRACE: Duration = Duration::from_secs(3);
 
 impl Polls {
     /// Up to `limit` messages, the first lanes first.
@@ -45,10 +48,15 @@ impl Polls {
         add_what_came(&mut waiting, &mut held);
         drop(waiting);
         self.set_busy(!held.is_empty());
-        if held.is_empty() && shutdown.is_draining() {
-            // A message that SQS hands to a process that has left is hidden until its delivery
-            // times out. So it leaves when SQS has nobody here any more to hand one to.
-            self.ended(lanes).await;
+        if shutdown.is_draining() {
+            // Whoever leaves takes nothing more. A message that SQS hands to a process that has
+            // left is hidden until its delivery times out, so it leaves when SQS has nobody here
+            // any more to hand one to; what the other polls bring goes back as well.
+            let ended = timeout(self.longest_poll() + GRACE, self.ended(lanes));
+            if let ((), Err(_)) = tokio::join!(held.release(), ended) {
+                tracing::warn!("SQS answers nothing: its messages come again by themselves later");
+            }
+            return Ok(Vec::new());
         }
         Ok(held.take(lanes, limit))
     }
@@ -102,8 +110,10 @@ impl Polls {
     }
 }
 
-/// Answers that came while others were looked at. An error among them will come again.
+/// Answers that came while others were looked at. An error among them will come again. Nothing
+/// more comes after this: what a poll brings then goes back before that poll is over.
 fn add_what_came(waiting: &mut Waiting, held: &mut Held) {
+    waiting.answers.close();
     while let Ok(answer) = waiting.answers.try_recv() {
         match answer {
             Ok(more) => held.append(more),

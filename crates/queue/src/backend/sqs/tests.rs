@@ -1,6 +1,9 @@
 //! What only the inside can see: how long deliveries are hidden, and polls that nobody waits for.
 
-use std::time::Duration;
+use std::{
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use aws_sdk_sqs::Client;
 use futures_util::FutureExt as _;
@@ -161,6 +164,43 @@ async fn who_leaves_leaves_no_poll_behind() {
     assert_eq!((left + came.len() as u64, in_flight), (1, came.len() as u64));
     // Nothing more is asked for.
     assert!(sqs.receive(&Lane::of(Kind::Transcode), 1, LONG, &shutdown).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_with_a_message_in_hand_gives_back_what_every_other_poll_brings() {
+    let server = Ministack::start();
+    let sqs = open(&server, HIDE_SECS).await;
+    let (shutdown, lanes) = (Shutdown::new(), Lane::of(Kind::Transcode));
+    sqs.polls.set_busy(false);
+    let mut receiving = pin!(sqs.receive(&lanes, 1, LONG, &shutdown));
+    assert!(receiving.as_mut().now_or_never().is_none());
+    // One poll brings a message while the receive does not look, and then the drain begins.
+    send(&sqs, Priority::Low).await;
+    while sqs.polls.under_way() == 3 {
+        tokio::task::yield_now().await;
+    }
+    shutdown.start_drain();
+    let began = Instant::now();
+    let (came, _, _) =
+        tokio::join!(receiving, send(&sqs, Priority::High), send(&sqs, Priority::Normal));
+    assert_eq!((came.unwrap().len(), sqs.polls.under_way()), (0, 0));
+    assert!(began.elapsed() < Duration::from_secs(POLL_SECS + 8), "{:?}", began.elapsed());
+    settled(&sqs, 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_waits_for_no_poll_of_a_server_that_hangs() {
+    let mut server = Ministack::start();
+    let sqs = open(&server, HIDE_SECS).await;
+    let (shutdown, lanes) = (Shutdown::new(), Lane::of(Kind::Transcode));
+    sqs.polls.set_busy(false);
+    let mut receiving = pin!(sqs.receive(&lanes, 1, LONG, &shutdown));
+    assert!(receiving.as_mut().now_or_never().is_none());
+    server.freeze();
+    shutdown.start_drain();
+    let began = Instant::now();
+    let _ = receiving.await;
+    assert!(began.elapsed() < Duration::from_secs(POLL_SECS + 5), "{:?}", began.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -51,6 +51,7 @@ async fn everything(queue: &Queue) -> HashSet<JobId> {
     }
 }
 
+/// B9.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_confirmed_is_there_after_a_kill_under_load() {
     let server = Arc::new(Redis::start());
@@ -113,6 +114,7 @@ async fn a_receive_that_waits_goes_on_after_a_restart() {
     assert_eq!(waiting.await.unwrap()[0].message.job, job);
 }
 
+/// B10: `NOSCRIPT`.
 #[tokio::test]
 async fn forgotten_scripts_are_brought_again() {
     let url = shared();
@@ -129,6 +131,7 @@ async fn forgotten_scripts_are_brought_again() {
     assert_eq!(suite::ready(&queue).await + in_flight(&queue).await, 0);
 }
 
+/// B8.
 #[tokio::test]
 async fn lanes_that_are_deleted_under_us_are_made_again() {
     let server = Redis::start();
@@ -154,6 +157,7 @@ async fn lanes_that_are_deleted_under_us_are_made_again() {
     }
 }
 
+/// B10: `maxmemory` is reached.
 #[tokio::test]
 async fn a_full_server_confirms_nothing_and_lets_everything_else_go_on() {
     let server = Redis::start();
@@ -182,6 +186,7 @@ async fn a_full_server_confirms_nothing_and_lets_everything_else_go_on() {
     assert_eq!(waiting.await.unwrap()[0].message.job, job);
 }
 
+/// B10: `READONLY`.
 #[tokio::test]
 async fn a_server_that_is_a_replica_for_a_while_confirms_nothing_and_receives_go_on() {
     let server = Redis::start();
@@ -203,6 +208,7 @@ async fn a_server_that_is_a_replica_for_a_while_confirms_nothing_and_receives_go
     assert_eq!(waiting.await.unwrap()[0].message.job, job);
 }
 
+/// B10: `LOADING`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_a_server_reads_its_data_that_is_said_and_then_it_is_used() {
     // So that reading takes three seconds; it answers after each thousand.

@@ -20,6 +20,7 @@ async fn refused(url: &str, db: &Db) -> Error {
     Queue::open(&config(url), db).await.unwrap_err()
 }
 
+/// B10: no append-only file, keys that are evicted.
 #[tokio::test]
 async fn a_server_that_would_lose_messages_is_refused_unless_that_is_allowed() {
     let (server, Fixture { db, .. }) = (Redis::start(), &database().await);

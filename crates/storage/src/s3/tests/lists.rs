@@ -59,7 +59,7 @@ async fn strangers_in_the_bucket_are_left_alone() {
         put.body(b"x".to_vec().into()).send().await.unwrap();
     }
     assert_eq!(s3.output_epochs().await.unwrap(), []);
-    assert_eq!(s3.sources(Duration::ZERO).await.unwrap(), []);
+    assert_eq!(s3.sources().await.unwrap(), []);
     s3.remove_epoch(job, 1).await.unwrap();
     assert_eq!(left(&s3).await.0.len(), strays.len());
 }

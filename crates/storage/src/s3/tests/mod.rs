@@ -45,6 +45,7 @@ fn hasty() -> Patience {
         answer: Duration::from_secs(2),
         complete: Duration::from_secs(3),
         stall: Duration::from_secs(1),
+        room: Duration::from_secs(2),
         backoff: Duration::from_millis(10),
         tries: 2,
     }

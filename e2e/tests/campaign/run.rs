@@ -1,0 +1,122 @@
+//! One campaign from the first job to the verdict.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use reelfleet_e2e::{clips, pause, wait_for};
+
+use crate::{
+    load::{self, Allowance},
+    plan::{self, Fault, Size},
+    report::{Kill, Report},
+    stage::{APIS, Backend, LEASE, Stage, WORKERS, logs},
+};
+
+/// How long everything may take to end once nothing goes wrong any more. A message that its
+/// broker lost is looked for after a minute.
+const HEAL: Duration = Duration::from_secs(300);
+
+pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
+    let began = Instant::now();
+    let mut stage = Stage::set(backend);
+    let clip = clips::short(stage.folder.path());
+    let servers = (stage.broker.is_some(), stage.postgres.is_some());
+    let steps = plan::steps(size, seed, (WORKERS, APIS), servers);
+    let allowed = Arc::new(Allowance::default());
+    let sending = std::thread::spawn({
+        let (clients, allowed) = (stage.clients.clone(), Arc::clone(&allowed));
+        let all = (size.noops, size.videos);
+        move || load::send(&clients, &clip, seed, all, &allowed)
+    });
+    let mut report = Report::new(backend, seed);
+    let mut kills = Vec::new();
+    for (nth, step) in (1..).zip(&steps) {
+        // Work comes as the faults do, so that there is some under each.
+        let share = |all: u64| all * nth / steps.len() as u64;
+        allowed.noops.store(share(size.noops), Ordering::SeqCst);
+        allowed.videos.store(share(size.videos), Ordering::SeqCst);
+        let until = Instant::now() + Duration::from_millis(step.after_ms);
+        while Instant::now() < until {
+            stage.look_after();
+            pause();
+        }
+        strike(&mut stage, step.fault, &allowed, (&mut report, &mut kills));
+    }
+    let sent = sending.join().unwrap();
+    for worker in &mut stage.workers {
+        worker.thaw();
+    }
+    let unfinished = "SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'dead', 'cancelled')";
+    let until = Instant::now() + HEAL;
+    while stage.store.count(unfinished) > 0 && Instant::now() < until {
+        stage.look_after();
+        pause();
+    }
+    report.seconds = began.elapsed().as_secs_f64().round();
+    report.cut_connections = stage.cut.done();
+    report.judge(&stage, &sent, &kills);
+    if report.lost > 0 {
+        println!("{}", logs(stage.folder.path()));
+    }
+    for role in stage.workers.iter_mut().chain(&mut stage.apis) {
+        role.leave();
+    }
+    println!("{}", report.json());
+    report
+}
+
+fn strike(
+    stage: &mut Stage,
+    fault: Fault,
+    allowed: &Allowance,
+    (report, kills): (&mut Report, &mut Vec<Kill>),
+) {
+    match fault {
+        Fault::KillWorker(which) => {
+            let worker = &mut stage.workers[which];
+            kills.push(Kill { worker: worker.id.clone(), at_ms: now_ms() });
+            worker.kill();
+            report.kills += 1;
+        }
+        Fault::KillApi(which) => {
+            stage.apis[which].kill();
+            report.kills += 1;
+        }
+        Fault::Freeze(which) => {
+            stage.workers[which].freeze(LEASE + Duration::from_millis(1500));
+            report.zombies += 1;
+        }
+        Fault::RestartBroker => {
+            stage.restart_broker();
+            report.broker_restarts += 1;
+        }
+        Fault::RestartDatabase => {
+            stage.restart_database();
+            report.database_restarts += 1;
+        }
+        Fault::Cut => {
+            let before = stage.cut.done();
+            stage.cut.arm();
+            // It takes somebody who asks for something.
+            let patient_until = Instant::now() + Duration::from_secs(2);
+            wait_for("a connection to be cut", Duration::from_secs(60), || {
+                stage.look_after();
+                allowed.noops.fetch_add(1, Ordering::SeqCst);
+                if Instant::now() > patient_until {
+                    // All was sent: then it is a question that gets no answer.
+                    let _ = stage.clients[0].call("GET", "/api/auth/me");
+                }
+                (stage.cut.done() > before).then_some(())
+            });
+        }
+    }
+}
+
+/// The database runs on this machine and has the same clock.
+fn now_ms() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "compared with times in rows")]
+    let now = SystemTime::now();
+    i64::try_from(now.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}

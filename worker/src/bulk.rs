@@ -1,0 +1,119 @@
+//! Takes jobs that cost next to nothing, by the hundred: one statement claims a batch, one closes it.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use reelfleet_db::Claimed;
+use reelfleet_job::{JobId, Kind, Payload};
+use reelfleet_queue::Delivery;
+use reelfleet_runtime::{Backoff, Shutdown};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+use tokio_util::task::TaskTracker;
+
+use crate::{Worker, hands::Hands, pull};
+
+/// Jobs of one batch.
+const BATCH: u32 = 500;
+/// Batches at a time: while one is received, others are claimed and closed.
+const BATCHES: usize = 3;
+
+/// Runs until the drain begins.
+pub(crate) async fn run(
+    worker: &Arc<Worker>,
+    hands: &Hands,
+    jobs: &TaskTracker,
+    shutdown: &Shutdown,
+) {
+    let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
+    let places = Arc::new(Semaphore::new(BATCHES));
+    for turn in 0.. {
+        // Batches end by themselves, within a lease.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let received = worker.queue.receive(Kind::Noop, turn, BATCH, pull::RECEIVE, shutdown).await;
+        if shutdown.is_draining() {
+            let received = received.unwrap_or_default();
+            return pull::leave(worker, Kind::Noop, turn, received, shutdown).await;
+        }
+        match received {
+            Ok(deliveries) if deliveries.is_empty() => backoff.reset(),
+            Ok(deliveries) => {
+                backoff.reset();
+                jobs.spawn(batch(Arc::clone(worker), hands.clone(), deliveries, place));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "no messages could be received");
+                shutdown.sleep(backoff.next_wait()).await;
+            }
+        }
+    }
+}
+
+/// One batch from claim to close.
+async fn batch(
+    worker: Arc<Worker>,
+    hands: Hands,
+    deliveries: Vec<Delivery>,
+    _place: OwnedSemaphorePermit,
+) {
+    let (pointers, receipts): (Vec<_>, Vec<_>) =
+        deliveries.into_iter().map(|delivery| (delivery.message.job, delivery.receipt)).unzip();
+    let until = Instant::now() + worker.config.lease;
+    let claimed = match worker.db.claim_some(&pointers, worker.id, worker.config.lease).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            tracing::warn!(%error, "jobs could not be claimed: their messages come again");
+            return;
+        }
+    };
+    let acknowledge = async {
+        if let Err(error) = worker.queue.ack(&receipts).await {
+            tracing::warn!(%error, "messages come again, and their claims will find the jobs taken");
+        }
+    };
+    let (closed, ()) = tokio::join!(close(&worker, &claimed, until), acknowledge);
+    hands.count(|tally| tally.finished += closed);
+}
+
+/// Does what the jobs say, which is nothing, and closes them. How many.
+async fn close(worker: &Worker, claimed: &[Claimed], until: Instant) -> u64 {
+    let (ours, strangers): (Vec<_>, Vec<_>) =
+        claimed.iter().partition(|claimed| claimed.payload == Payload::Noop);
+    for stranger in strangers {
+        // Its message lied about the kind. The relay sends one that does not.
+        let job = stranger.id;
+        let handed_back = worker.db.hand_back(job, stranger.epoch).await;
+        tracing::warn!(?handed_back, job.id = %job, "job {job} came by a lane of another kind: it goes back");
+    }
+    let claims: Vec<_> = ours.iter().map(|claimed| (claimed.id, claimed.epoch)).collect();
+    if claims.is_empty() {
+        return 0;
+    }
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    loop {
+        match worker.db.close_some_done(&claims).await {
+            Ok(done) => return done.len() as u64 + cancelled(worker, &claims, &done).await,
+            Err(error) if Instant::now() < until => {
+                tracing::warn!(%error, jobs = claims.len(), "jobs are closed again in a moment");
+                tokio::time::sleep(backoff.next_wait()).await;
+            }
+            Err(error) => {
+                tracing::error!(%error, jobs = claims.len(), "jobs could not be closed: their leases run out");
+                return 0;
+            }
+        }
+    }
+}
+
+/// Of those that were not closed as done somebody had cancelled some. The others are another
+/// worker's by now, or an answer was lost and they are done.
+async fn cancelled(worker: &Worker, claims: &[(JobId, u64)], done: &[JobId]) -> u64 {
+    let done: HashSet<_> = done.iter().collect();
+    let mut cancelled = 0;
+    for (job, epoch) in claims.iter().filter(|(job, _)| !done.contains(job)) {
+        let closed = worker.db.close_cancelled(*job, *epoch).await;
+        cancelled += u64::from(closed.unwrap_or_default());
+    }
+    cancelled
+}
