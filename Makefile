@@ -8,7 +8,7 @@ DATA ?= ./data
 SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 
 # The whole-system tests, quick ones first.
-E2E = architecture up uploads media attacks brokers chaos campaign
+E2E = architecture compose up uploads media attacks brokers chaos campaign
 
 .PHONY: help up test lint docs e2e model test-media chaos bench ffmpeg deps-run deps-test
 

@@ -5,12 +5,12 @@ use std::{
 
 use reelfleet_api::{AccountError, SIGN_IN_LINK_LIVES, make_account, sign_in_link};
 use reelfleet_db::{DatabaseConfig, Db, Role, User};
-use reelfleet_runtime::{Vars, start_telemetry};
+use reelfleet_runtime::start_telemetry;
 use secrecy::SecretString;
 
 use crate::{
     client::URL,
-    compose::open_records,
+    compose::{environment, open_records},
     exit::{Failure, chain},
 };
 
@@ -48,7 +48,7 @@ impl From<AccountError> for Failure {
 
 /// `reelfleet account`: works on the database, as there may be nobody yet whom the API would obey.
 pub(crate) async fn run(args: AccountArgs) -> Result<ExitCode, Failure> {
-    let mut vars = Vars::process();
+    let mut vars = environment();
     start_telemetry(&mut vars);
     let config = DatabaseConfig::from_vars(&mut vars);
     let fleet = vars.text(&URL);

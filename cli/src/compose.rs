@@ -24,6 +24,11 @@ pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
     ]
 }
 
+/// The environment of this process, with what is in files.
+pub(crate) fn environment() -> Vars {
+    Vars::process(all_vars().into_iter().flat_map(|(_, vars)| vars))
+}
+
 /// Where records, messages and blobs are.
 #[derive(Debug)]
 pub(crate) struct PartsConfig {

@@ -1,13 +1,13 @@
 use std::process::ExitCode;
 
 use reelfleet_db::{DatabaseConfig, Db};
-use reelfleet_runtime::{Vars, start_telemetry};
+use reelfleet_runtime::start_telemetry;
 
-use crate::exit::Failure;
+use crate::{compose::environment, exit::Failure};
 
 /// `reelfleet migrate`.
 pub(crate) async fn run() -> Result<ExitCode, Failure> {
-    let mut vars = Vars::process();
+    let mut vars = environment();
     start_telemetry(&mut vars);
     let config = DatabaseConfig::from_vars(&mut vars);
     vars.finish()?;

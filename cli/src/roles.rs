@@ -6,7 +6,7 @@ use reelfleet_api::{Api, ApiConfig, LISTEN_ADDR};
 use reelfleet_job::WorkerId;
 use reelfleet_media::Profiles;
 use reelfleet_queue::{Relay, RelayConfig};
-use reelfleet_runtime::{Clock, Shutdown, Vars, start_telemetry};
+use reelfleet_runtime::{Clock, Shutdown, start_telemetry};
 use reelfleet_worker::{Collector, Worker, WorkerConfig};
 use tokio::io::AsyncReadExt;
 
@@ -19,7 +19,7 @@ use crate::{
 
 /// `reelfleet api`: the API, the console and the relay.
 pub(crate) async fn api() -> Result<ExitCode, Failure> {
-    let mut vars = Vars::process();
+    let mut vars = compose::environment();
     start_telemetry(&mut vars);
     let parts = PartsConfig::from_vars(&mut vars);
     let config = ApiConfig::from_vars(&mut vars, compose::profile_infos(&Profiles::builtin()));
@@ -55,7 +55,7 @@ pub(crate) async fn listen(address: &str) -> Result<tokio::net::TcpListener, Fai
 
 /// `reelfleet worker`: one worker. Started by `up`, it also leaves with it.
 pub(crate) async fn worker() -> Result<ExitCode, Failure> {
-    let mut vars = Vars::process();
+    let mut vars = compose::environment();
     start_telemetry(&mut vars);
     let parts = PartsConfig::from_vars(&mut vars);
     let config = WorkerConfig::from_vars(&mut vars);

@@ -12,6 +12,16 @@ use reelfleet_db::{Db, NewUser, Role, User};
 
 /// Runs a command on the database in `folder`, with `input` as its standard input.
 fn reelfleet(folder: &Path, arguments: &[&str], input: &str) -> Output {
+    reelfleet_with(folder, arguments, input, &[])
+}
+
+/// The same, with more variables.
+fn reelfleet_with(
+    folder: &Path,
+    arguments: &[&str],
+    input: &str,
+    variables: &[(&str, &str)],
+) -> Output {
     #[expect(clippy::disallowed_methods, reason = "a test of the executable starts it")]
     let mut command = Command::new(env!("CARGO_BIN_EXE_reelfleet"));
     let mut child = command
@@ -24,6 +34,7 @@ fn reelfleet(folder: &Path, arguments: &[&str], input: &str) -> Output {
             ("JWT_SECRET", "q8Zr1vN0xk3Tt7Yw5uJm2Lc9Hb6Ds4Pf".to_owned()),
             ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
         ])
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -156,4 +167,32 @@ fn up_says_what_to_do_when_its_operators_address_is_somebodys() {
     let output = reelfleet(folder.path(), &["up", "--data", &data], "");
     assert_eq!(output.status.code(), Some(69), "{output:?}");
     assert!(said(&output.stderr).contains("reelfleet account EMAIL --operator"), "{output:?}");
+}
+
+#[test]
+fn a_value_in_a_file_is_as_good_as_one_in_the_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("url");
+    std::fs::write(&file, format!("sqlite:{}/filed.db\n", folder.path().display())).unwrap();
+    let file = file.display().to_string();
+    let variables = [("DATABASE_URL", ""), ("DATABASE_URL_FILE", file.as_str())];
+    let output = reelfleet_with(folder.path(), &["migrate"], "", &variables);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(
+        folder.path().join("filed.db").exists() && !folder.path().join("reelfleet.db").exists()
+    );
+}
+
+#[test]
+fn a_file_that_is_missing_is_named_by_its_variable_and_nothing_starts() {
+    let commands = [&["api"][..], &["worker"], &["migrate"], &["account", "ada@example.org"]];
+    for command in commands.into_iter().chain([&["queue"][..]]) {
+        let folder = tempfile::tempdir().unwrap();
+        let name = if command == ["queue"] { "REELFLEET_TOKEN_FILE" } else { "DATABASE_URL_FILE" };
+        let variables = [("DATABASE_URL", ""), (name, "/nowhere/hunter2")];
+        let output = reelfleet_with(folder.path(), command, "", &variables);
+        assert_eq!(output.status.code(), Some(64), "{command:?} {output:?}");
+        let said = said(&output.stderr);
+        assert!(said.contains(name) && !said.contains("hunter2"), "{command:?} {said}");
+    }
 }

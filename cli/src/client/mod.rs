@@ -67,20 +67,8 @@ pub(crate) enum ClientCommand {
 
 /// Runs one command to its end. It blocks: call it from outside of any async runtime.
 pub(crate) fn run(command: ClientCommand) -> ExitCode {
-    let vars = &Vars::process();
     let mut screen = Screen::standard();
-    let result = match command {
-        ClientCommand::Submit(args) => submit::run(args, vars, &mut screen),
-        ClientCommand::Jobs(args) => jobs::list(&args, vars, &mut screen),
-        ClientCommand::Job(args) => jobs::explain(&args, vars, &mut screen),
-        ClientCommand::Cancel(args) => jobs::cancel(&args, vars, &mut screen),
-        ClientCommand::Queue(args) => queue::run(&args, vars, &mut screen),
-        ClientCommand::Dead(command) => dead::run(command, vars, &mut screen),
-        ClientCommand::Check(args) => check::run(&args, vars, &mut screen),
-        ClientCommand::SignIn(args) => sign_in::run(&args, vars, &mut screen),
-        ClientCommand::Healthcheck(args) => health::run(&args, vars, &mut screen),
-    };
-    match result {
+    match obey(command, &mut screen) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(sentence) = failure.sentence() {
@@ -88,5 +76,21 @@ pub(crate) fn run(command: ClientCommand) -> ExitCode {
             }
             failure.exit_code()
         }
+    }
+}
+
+fn obey(command: ClientCommand, screen: &mut Screen) -> Result<()> {
+    let vars = &Vars::process(VARS.iter().copied());
+    vars.check().map_err(|wrong| Failure::Config(wrong.to_string()))?;
+    match command {
+        ClientCommand::Submit(args) => submit::run(args, vars, screen),
+        ClientCommand::Jobs(args) => jobs::list(&args, vars, screen),
+        ClientCommand::Job(args) => jobs::explain(&args, vars, screen),
+        ClientCommand::Cancel(args) => jobs::cancel(&args, vars, screen),
+        ClientCommand::Queue(args) => queue::run(&args, vars, screen),
+        ClientCommand::Dead(command) => dead::run(command, vars, screen),
+        ClientCommand::Check(args) => check::run(&args, vars, screen),
+        ClientCommand::SignIn(args) => sign_in::run(&args, vars, screen),
+        ClientCommand::Healthcheck(args) => health::run(&args, vars, screen),
     }
 }

@@ -48,6 +48,7 @@ impl Child {
             .envs(environment.iter().map(|(name, value)| (name, value)))
             // A worker signs nothing.
             .env_remove(reelfleet_api::JWT_SECRET.name)
+            .env_remove(reelfleet_api::JWT_SECRET.file_name())
             .env(WORKER_ID.name, id.to_string())
             .env(PARENT.name, "stdin")
             .stdin(Stdio::piped())

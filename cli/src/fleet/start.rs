@@ -27,7 +27,7 @@ const IDLE_BEFORE_IN: Duration = Duration::from_secs(20);
 const OPERATOR: &str = "operator@localhost";
 
 pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
-    let mut vars = Vars::process();
+    let mut vars = compose::environment();
     start_telemetry(&mut vars);
     let data: PathBuf = match &args.data {
         Some(data) => data.clone(),

@@ -1,4 +1,4 @@
-use std::{collections::HashMap, fmt, str::FromStr};
+use std::{collections::HashMap, fmt, fs::File, io::Read as _, str::FromStr};
 
 use secrecy::SecretString;
 
@@ -22,7 +22,16 @@ impl Var {
     pub const fn new(name: &'static str, default: &'static str, help: &'static str) -> Self {
         Self { name, default, help }
     }
+
+    /// The variable that names a file which holds the value.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}_FILE", self.name)
+    }
 }
+
+/// A file that holds a value is never longer.
+const LONGEST_FILE: u64 = 64 << 10;
 
 /// Every wrong variable, each with what is wrong. Never holds a value: it could be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +59,30 @@ pub struct Vars {
 }
 
 impl Vars {
-    /// The variables of this process.
+    /// The environment of this process. The values of `vars` may be in files.
     #[must_use]
-    pub fn process() -> Self {
+    pub fn process(vars: impl IntoIterator<Item = Var>) -> Self {
         #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-        let values = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Self { values, problems: Vec::new() }
+        let values = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Self::of(values).with_files(vars)
+    }
+
+    /// Reads the values of `vars` that are not set from the files that `NAME_FILE` names.
+    ///
+    /// So secrets stay out of the environment, which others see more of than of a file.
+    #[must_use]
+    pub fn with_files(mut self, vars: impl IntoIterator<Item = Var>) -> Self {
+        for var in vars {
+            let path = self.values.get(&var.file_name()).filter(|path| !path.is_empty());
+            let (Some(path), None) = (path, self.given(&var)) else { continue };
+            match read_value(path) {
+                Ok(value) => self.set(&var, value),
+                Err(why) => self.problems.push(format!("{}: {why}", var.file_name())),
+            }
+        }
+        self
     }
 
     /// Given variables, for tests and for `up`, which sets its own.
@@ -131,6 +156,26 @@ impl Vars {
     pub fn finish(self) -> Result<(), BadConfig> {
         if self.problems.is_empty() { Ok(()) } else { Err(BadConfig { problems: self.problems }) }
     }
+
+    /// What was wrong so far, for who goes on reading.
+    ///
+    /// # Errors
+    ///
+    /// Everything that was noted, in one error.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        let problems = self.problems.clone();
+        if problems.is_empty() { Ok(()) } else { Err(BadConfig { problems }) }
+    }
+}
+
+/// What a file holds, without the end of its last line.
+fn read_value(path: &str) -> Result<String, String> {
+    let mut text = String::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text))
+        .map_err(|error| format!("the file cannot be read: {error}"))?;
+    let value = text.trim_end_matches(['\r', '\n']);
+    if value.is_empty() { Err("the file is empty".to_owned()) } else { Ok(value.to_owned()) }
 }
 
 #[cfg(test)]
@@ -156,5 +201,36 @@ mod tests {
         let message = vars.finish().unwrap_err().to_string();
         assert!(message.contains("ONE: ") && message.contains("TWO: "), "{message}");
         assert!(!message.contains("hunter"), "{message}");
+    }
+    fn from_file(name: &str, value: &str, content: &str) -> Vars {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, content).unwrap();
+        let path = file.path().display().to_string();
+        Vars::of([("TWO_FILE", path.as_str()), (name, value)]).with_files([ONE, TWO])
+    }
+
+    #[test]
+    fn a_value_can_be_in_a_file_without_its_last_line_end() {
+        let vars = from_file("", "", "hunter2\n");
+        assert_eq!(vars.text(&TWO).as_deref(), Some("hunter2"));
+        assert_eq!(vars.text(&ONE).as_deref(), Some("1"));
+        assert_eq!(vars.finish(), Ok(()));
+    }
+
+    #[test]
+    fn a_variable_wins_over_its_file_and_an_empty_one_does_not() {
+        assert_eq!(from_file("TWO", "set", "file").text(&TWO).as_deref(), Some("set"));
+        assert_eq!(from_file("TWO", "", "file").text(&TWO).as_deref(), Some("file"));
+    }
+
+    #[test]
+    fn a_file_that_is_missing_or_empty_is_a_wrong_variable() {
+        let missing = Vars::of([("TWO_FILE", "/nowhere/hunter2")]).with_files([TWO]);
+        for vars in [missing, from_file("", "", "\n")] {
+            let message = vars.finish().unwrap_err().to_string();
+            assert!(message.contains("TWO_FILE: ") && !message.contains("hunter"), "{message}");
+        }
+        // Whoever else has a variable of such a name means something else by it.
+        assert_eq!(Vars::of([("SSL_CERT_FILE", "/nowhere")]).with_files([TWO]).finish(), Ok(()));
     }
 }
