@@ -130,7 +130,8 @@ impl Place {
             }
             Call::HandBack { epoch } => db.hand_back(job, epoch.into()).await?,
             Call::LiveEpoch => {
-                let live = db.live_epoch(job).await?.map(u32::try_from).transpose()?;
+                let live = db.epochs(job).await?.and_then(|known| known.live);
+                let live = live.map(u32::try_from).transpose()?;
                 return Ok(Answer::Live(live));
             }
             Call::Redrive => db.redrive(job, "model").await?,

@@ -162,7 +162,8 @@ pub(crate) async fn many_jobs_are_claimed_and_closed_in_one_go(db: Db) {
     let asked: Vec<_> = [&ids[..], &[JobId::generate(), ids[3]]].concat();
     let claimed = db.claim_some(&asked, worker, LEASE).await.unwrap();
     let mut got: Vec<_> = claimed.iter().map(|claimed| claimed.id).collect();
-    (got.sort(), ids.sort());
+    got.sort();
+    ids.sort();
     assert_eq!(got, ids);
     assert!(claimed.iter().all(|claimed| (claimed.epoch, claimed.attempts) == (1, 1)));
     assert!(claimed.iter().all(|claimed| claimed.payload == Payload::Noop));
