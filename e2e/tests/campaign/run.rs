@@ -15,8 +15,9 @@ use crate::{
 };
 
 /// How long everything may take to end once nothing goes wrong any more. A message that its
-/// broker lost is looked for after a minute.
-const HEAL: Duration = Duration::from_secs(300);
+/// broker lost is looked for after a minute, and a job whose worker was lost five times waits for
+/// more than five.
+const HEAL: Duration = Duration::from_secs(900);
 
 pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     let began = Instant::now();
