@@ -1,30 +1,16 @@
-//! TLS in a process in which nobody has chosen who does the cryptography. It is a process of its
-//! own, because that choice is made once, and several of our dependencies bring a provider.
+//! `rediss://` on a server that speaks no TLS.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
-};
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use reelfleet_db::Db;
-use reelfleet_queue::{Error, Queue, QueueConfig};
-use reelfleet_servers::Garbage;
+mod garbage;
 
-static PANICKED: AtomicBool = AtomicBool::new(false);
+use reelfleet_queue::QueueConfig;
 
 #[tokio::test]
 async fn a_server_that_speaks_no_tls_is_a_clear_error_and_no_panic_in_any_thread() {
-    std::panic::set_hook(Box::new(|_| PANICKED.store(true, Ordering::Relaxed)));
-    let folder = tempfile::tempdir().unwrap();
-    let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
-    let server = Garbage::start(&["SSH-2.0-OpenSSH_9.2\r\n"]);
-    let url = format!("rediss://user:hunter2@127.0.0.1:{}", server.port());
-    let config = QueueConfig::Redis { url: url.into(), allow_data_loss: false };
-    let opened = tokio::time::timeout(Duration::from_secs(5), Queue::open(&config, &db));
-    let error = opened.await.unwrap().unwrap_err();
-    let said = format!("{error} {error:?}");
-    let _ = std::panic::take_hook();
-    assert!(!PANICKED.load(Ordering::Relaxed), "{said}");
-    assert!(matches!(error, Error::Broker { broker: "redis", .. }), "{said}");
-    assert!(said.contains("InvalidContentType") && !said.contains("hunter2"), "{said}");
+    garbage::is_refused("rediss", "redis", |url| QueueConfig::Redis {
+        url: url.into(),
+        allow_data_loss: false,
+    })
+    .await;
 }
