@@ -11,8 +11,9 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
-use crate::{Worker, hands::Hands, pull};
+use crate::{Worker, hands::Hands, pull, settle};
 
 /// Jobs of one batch.
 const BATCH: u32 = 500;
@@ -90,19 +91,10 @@ async fn close(worker: &Worker, claimed: &[Claimed], until: Instant) -> u64 {
     if claims.is_empty() {
         return 0;
     }
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-    loop {
-        match worker.db.close_some_done(&claims).await {
-            Ok(done) => return done.len() as u64 + cancelled(worker, &claims, &done).await,
-            Err(error) if Instant::now() < until => {
-                tracing::warn!(%error, jobs = claims.len(), "jobs are closed again in a moment");
-                tokio::time::sleep(backoff.next_wait()).await;
-            }
-            Err(error) => {
-                tracing::error!(%error, jobs = claims.len(), "jobs could not be closed: their leases run out");
-                return 0;
-            }
-        }
+    let closing = settle::insist(until, || worker.db.close_some_done(&claims));
+    match closing.instrument(tracing::info_span!("closing", jobs = claims.len())).await {
+        Some(done) => done.len() as u64 + cancelled(worker, &claims, &done).await,
+        None => 0,
     }
 }
 

@@ -6,6 +6,7 @@ use reelfleet_db::{Claimed, Finished};
 use reelfleet_job::{Outcome, RetryPolicy, Settlement, settle};
 use reelfleet_runtime::Backoff;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::{Worker, hands::Hands, transcode::Handled};
 
@@ -49,9 +50,8 @@ async fn write(
 ) -> Option<bool> {
     let (job, epoch) = (claimed.id, claimed.epoch);
     let until = Instant::now() + worker.config.lease;
-    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
-    loop {
-        let written = match (settlement, finished) {
+    let closing = insist(until, || async {
+        match (settlement, finished) {
             (Settlement::Done, Some(finished)) => worker.db.close_done(job, epoch, finished).await,
             // Done always comes with what to publish.
             (Settlement::Done, None) => Ok(false),
@@ -61,15 +61,26 @@ async fn write(
             (Settlement::Dead(reason), _) => worker.db.close_dead(job, epoch, reason).await,
             (Settlement::Cancelled, _) => worker.db.close_cancelled(job, epoch).await,
             (Settlement::HandBack, _) => worker.db.hand_back(job, epoch).await,
-        };
-        match written {
-            Ok(effective) => return Some(effective),
+        }
+    });
+    closing.instrument(tracing::info_span!("closing", job.id = %job)).await
+}
+
+/// Closes jobs, trying again until the database answers. None: it did not before `until`.
+pub(crate) async fn insist<T, F>(until: Instant, mut close: impl FnMut() -> F) -> Option<T>
+where
+    F: Future<Output = reelfleet_db::Result<T>>,
+{
+    let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+    loop {
+        match close().await {
+            Ok(closed) => return Some(closed),
             Err(error) if Instant::now() < until => {
-                tracing::warn!(%error, job.id = %job, "job {job} is closed again in a moment");
+                tracing::warn!(%error, "what is finished is closed again in a moment");
                 tokio::time::sleep(backoff.next_wait()).await;
             }
             Err(error) => {
-                tracing::error!(%error, job.id = %job, "job {job} could not be closed: its lease runs out");
+                tracing::error!(%error, "what is finished could not be closed: its lease runs out");
                 return None;
             }
         }
