@@ -17,16 +17,13 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{
-    PgPool,
-    postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
-};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::{
     sync::{Notify, OnceCell},
     time::{sleep, timeout},
 };
 
-use super::CONNECT;
+use super::{CONNECT, connections::Connections};
 use crate::{Error, PATIENCE, Result, Topic, Wakeup, wakeup::Task};
 
 /// After a failure the next ring or reconnection is tried so much later.
@@ -86,7 +83,7 @@ impl fmt::Debug for Bell {
 }
 
 impl Bell {
-    pub(super) fn new(pool: PgPool, options: PgConnectOptions) -> Self {
+    pub(super) fn new(pool: Connections, options: PgConnectOptions) -> Self {
         Self(Arc::new(Parts {
             work: Ringer::of(Topic::Work, pool.clone()),
             changes: Ringer::of(Topic::Changes, pool),
@@ -119,7 +116,7 @@ impl Bell {
 }
 
 impl Ringer {
-    fn of(topic: Topic, pool: PgPool) -> Self {
+    fn of(topic: Topic, pool: Connections) -> Self {
         let pulled = Arc::new(Notify::new());
         let pull = Arc::clone(&pulled);
         let task = tokio::spawn(async move {

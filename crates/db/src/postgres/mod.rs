@@ -2,6 +2,7 @@
 
 mod bell;
 mod claims;
+mod connections;
 mod decode;
 mod duties;
 mod fleet;
@@ -17,13 +18,14 @@ mod workers;
 use std::time::Duration;
 
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres as Driver, Transaction,
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+    postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::time::timeout;
 
-use self::bell::Bell;
+use self::{
+    bell::Bell,
+    connections::{Connections, Transaction},
+};
 use crate::{DatabaseConfig, Error, Result, Topic, Wakeup, config::SslMode};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -31,34 +33,19 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 /// How long a call waits for a connection before the database counts as away.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection may take to show that it is there. It leaves time to make another.
-const ECHO: Duration = Duration::from_secs(2);
-
-/// A connection that answered so lately is not asked again.
-const FRESH: Duration = Duration::from_millis(100);
-
 /// A Postgres database.
 #[derive(Debug, Clone)]
 pub(crate) struct Postgres {
-    pool: PgPool,
+    pool: Connections,
     bell: Bell,
 }
 
 impl Postgres {
     pub(crate) async fn open(config: &DatabaseConfig) -> Result<Self> {
         let options = connect_options(config)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(config.max_connections)
-            .acquire_timeout(CONNECT)
-            // The pool's own looks have no bound: where the other end has vanished without a
-            // word, each would keep its place in the pool for a quarter of an hour.
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < FRESH || answers(connection).await) })
-            })
-            .after_release(|connection, _| Box::pin(async { Ok(answers(connection).await) }))
-            .connect_with(options.clone())
-            .await?;
+        let pool = Connections::new(options.clone(), config.max_connections)?;
+        // A server that is not there is told now, not at the first call.
+        pool.take().await?;
         let bell = Bell::new(pool.clone(), options);
         Ok(Self { pool, bell })
     }
@@ -67,7 +54,11 @@ impl Postgres {
         match self.check().await {
             // The driver would say so, too, but not in plain words.
             Err(error @ Error::OtherSchema(_)) => Err(error),
-            _ => MIGRATIONS.run(&self.pool).await.map_err(|error| Error::Schema(error.to_string())),
+            _ => {
+                let mut connection = self.pool.take().await?;
+                let migrated = MIGRATIONS.run_direct(None, &mut *connection, false).await;
+                migrated.map_err(|error| Error::Schema(error.to_string()))
+            }
         }
     }
 
@@ -96,14 +87,9 @@ impl Postgres {
     /// in a circle: a user, then its links; a video, then its job, then what belongs to the job.
     /// Who needs only the job locks only the job. Several rows of one table are locked in the order
     /// of their ids (messages: of their jobs), or those that are locked are skipped.
-    async fn begin(&self) -> Result<Transaction<'static, Driver>> {
+    async fn begin(&self) -> Result<Transaction> {
         Ok(self.pool.begin().await?)
     }
-}
-
-/// Whether the other end of a connection is there. What a call left undone is finished first.
-async fn answers(connection: &mut PgConnection) -> bool {
-    matches!(timeout(ECHO, connection.ping()).await, Ok(Ok(())))
 }
 
 fn connect_options(config: &DatabaseConfig) -> Result<PgConnectOptions> {

@@ -73,7 +73,11 @@ impl Sqlite {
             // The driver would say so, too, but not in plain words.
             Err(error @ Error::OtherSchema(_)) => Err(error),
             _ => {
-                MIGRATIONS.run(&self.write).await.map_err(|error| Error::Schema(error.to_string()))
+                let mut connection = self.write.acquire().await?;
+                MIGRATIONS
+                    .run_direct(None, &mut *connection, false)
+                    .await
+                    .map_err(|error| Error::Schema(error.to_string()))
             }
         }
     }

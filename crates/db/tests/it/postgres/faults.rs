@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     LONG, hears_again,
-    locks::{delete_begun, stands_in_line},
+    locks::{delete_begun, stand_in_line, stands_in_line},
     pool, with_connections,
 };
 use crate::suite;
@@ -147,4 +147,55 @@ async fn a_server_that_vanished_without_a_word_is_noticed_and_the_next_one_is_us
     network.forget_connections();
     is_back(&db).await;
     hears_again(&db, &wakeup).await;
+}
+
+/// Wherever the calls are when the server vanishes: asking, giving back, just idle.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_vanished_under_load_leaves_every_connection_its_place() {
+    const CONNECTIONS: u32 = 8;
+    let server = Postgres::start();
+    let direct = pool(&server.create("test")).await;
+    let network = Network::before(server.port()).await;
+    let url = format!("postgres://reelfleet@127.0.0.1:{}/test", network.port);
+    let db = with_connections(&url, CONNECTIONS).await;
+    db.migrate().await.unwrap();
+    let video = suite::queued(&db).await;
+
+    let vanished = watch::Sender::new(false);
+    let calls: Vec<_> = (0..2 * CONNECTIONS)
+        .map(|_| {
+            let (db, vanished) = (db.clone(), vanished.subscribe());
+            tokio::spawn(async move {
+                while !*vanished.borrow() {
+                    drop(db.backlog().await);
+                }
+            })
+        })
+        .collect();
+    let answered = async {
+        let begun = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%FROM jobs%'";
+        while sqlx::query_scalar::<_, i64>(begun).fetch_one(&direct).await.unwrap() < 8 {}
+    };
+    tokio::time::timeout(LONG, answered).await.unwrap();
+    network.forget_connections();
+    vanished.send_replace(true);
+    for call in calls {
+        tokio::time::timeout(LONG, call).await.expect("the call ends").unwrap();
+    }
+    is_back(&db).await;
+
+    let locked = delete_begun(&direct, &video).await;
+    let deletes: Vec<_> = (0..CONNECTIONS)
+        .map(|_| {
+            let (db, video) = (db.clone(), video.clone());
+            tokio::spawn(async move { db.delete_video(video.owner, video.id).await })
+        })
+        .collect();
+    stand_in_line(&direct, &deletes).await;
+    locked.rollback().await.unwrap();
+    let mut deleted = 0;
+    for delete in deletes {
+        deleted += u32::from(delete.await.unwrap().unwrap());
+    }
+    assert_eq!(deleted, 1);
 }

@@ -30,11 +30,17 @@ pub(super) async fn delete_begun(pool: &PgPool, video: &Video) -> PgTransaction<
 
 /// Waits until the call waits for a lock.
 pub(super) async fn stands_in_line<T>(pool: &PgPool, call: &JoinHandle<T>) {
+    stand_in_line(pool, std::slice::from_ref(call)).await;
+}
+
+/// Waits until every one of these calls waits for a lock, all at the same time.
+pub(super) async fn stand_in_line<T>(pool: &PgPool, calls: &[JoinHandle<T>]) {
     let in_line = async {
-        let waiting = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                                         AND datname = current_database())";
-        while !sqlx::query_scalar::<_, bool>(waiting).fetch_one(pool).await.unwrap() {
-            assert!(!call.is_finished(), "it did not wait");
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                                      AND datname = current_database()";
+        let many = i64::try_from(calls.len()).unwrap();
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(pool).await.unwrap() < many {
+            assert!(!calls.iter().any(JoinHandle::is_finished), "it did not wait");
         }
     };
     tokio::time::timeout(LONG, in_line).await.unwrap();
