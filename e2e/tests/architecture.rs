@@ -60,6 +60,10 @@ const MAY_REACH: &[(&str, &[&str])] = &[
     ("reelfleet-servers", &["reelfleet-aws"]),
     ("reelfleet-e2e", &[]),
     ("reelfleet-model", &["reelfleet-db", "reelfleet-job", "reelfleet-runtime"]),
+    (
+        "reelfleet-speed",
+        &["reelfleet-aws", "reelfleet-db", "reelfleet-job", "reelfleet-queue", "reelfleet-runtime"],
+    ),
 ];
 
 fn root() -> PathBuf {

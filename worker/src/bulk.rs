@@ -68,6 +68,7 @@ async fn batch(
             return;
         }
     };
+    tracing::debug!(jobs = claimed.len(), "jobs claimed");
     let acknowledge = async {
         if let Err(error) = worker.queue.ack(&receipts).await {
             tracing::warn!(%error, "messages come again, and their claims will find the jobs taken");
@@ -93,7 +94,10 @@ async fn close(worker: &Worker, claimed: &[Claimed], until: Instant) -> u64 {
     }
     let closing = settle::insist(until, || worker.db.close_some_done(&claims));
     match closing.instrument(tracing::info_span!("closing", jobs = claims.len())).await {
-        Some(done) => done.len() as u64 + cancelled(worker, &claims, &done).await,
+        Some(done) => {
+            tracing::debug!(jobs = done.len(), "jobs closed");
+            done.len() as u64 + cancelled(worker, &claims, &done).await
+        }
         None => 0,
     }
 }

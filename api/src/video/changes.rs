@@ -27,7 +27,7 @@ impl Changes {
     }
 
     /// Passes changes on until the drain.
-    pub(crate) async fn watch(&self, wakeup: Wakeup, shutdown: &Shutdown) {
+    pub(crate) async fn watch(&self, mut wakeup: Wakeup, shutdown: &Shutdown) {
         let mut look = LOOK_ANYWAY;
         loop {
             let began = Instant::now();

@@ -1,7 +1,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use notify::{RecursiveMode, Watcher};
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 
 /// What somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,11 +16,11 @@ pub enum Topic {
 ///
 /// It may wake for nothing (SQLite has one bell for every topic) and, where the system cannot
 /// watch files or while Postgres is away, not at all: who waits always gives a bound, and looks
-/// again after it.
+/// again after it. One wakes one waiter: see [`Wakeup::another`].
 pub struct Wakeup {
-    rung: Arc<Notify>,
+    rung: watch::Receiver<()>,
     /// Stops what rings when the last of its holders drops it.
-    _source: Source,
+    source: Arc<Source>,
 }
 
 enum Source {
@@ -52,18 +52,17 @@ impl Wakeup {
     /// Watches the write-ahead log of an SQLite file. Every commit of every process writes to it,
     /// so a system call from the kernel replaces polling.
     pub(crate) fn on_file(database: &Path) -> Self {
-        let rung = Arc::new(Notify::new());
+        let (ring, rung) = watch::channel(());
         let folder = match database.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
         let mut log = database.file_name().unwrap_or_default().to_owned();
         log.push("-wal");
-        let ring = Arc::clone(&rung);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             let of_log = |path: &std::path::PathBuf| path.file_name() == Some(log.as_os_str());
             if event.is_ok_and(|event| !event.kind.is_access() && event.paths.iter().any(of_log)) {
-                ring.notify_one();
+                ring.send_replace(());
             }
         })
         .and_then(|mut watcher| {
@@ -72,16 +71,30 @@ impl Wakeup {
         })
         .inspect_err(|error| tracing::warn!(%error, "changes of the database are polled for: it cannot be watched"))
         .ok();
-        Self { rung, _source: Source::File { _watcher: watcher } }
+        Self { rung, source: Arc::new(Source::File { _watcher: watcher }) }
     }
 
     /// Is rung by a task that it may share with others.
-    pub(crate) fn by_task(rung: Arc<Notify>, task: Arc<Task>) -> Self {
-        Self { rung, _source: Source::Task { _task: task } }
+    pub(crate) fn by_task(rung: watch::Receiver<()>, task: Arc<Task>) -> Self {
+        Self { rung, source: Arc::new(Source::Task { _task: task }) }
+    }
+
+    /// One more, for one more waiter. It hears every ring from now on.
+    #[must_use]
+    pub fn another(&self) -> Self {
+        let mut rung = self.rung.clone();
+        rung.mark_unchanged();
+        Self { rung, source: Arc::clone(&self.source) }
     }
 
     /// Waits for a ring, at most so long. One since the last wait counts.
-    pub async fn wait(&self, at_most: Duration) {
-        let _ = tokio::time::timeout(at_most, self.rung.notified()).await;
+    pub async fn wait(&mut self, at_most: Duration) {
+        let ring = async {
+            if self.rung.changed().await.is_err() {
+                // Nothing rings any more: the bound is left.
+                std::future::pending().await
+            }
+        };
+        let _ = tokio::time::timeout(at_most, ring).await;
     }
 }

@@ -11,15 +11,11 @@
 //! follow are one, a moment later. A ring that is lost with its process or its
 //! connection costs a waiter its bound, no more.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::{
-    sync::{Notify, OnceCell},
+    sync::{Notify, OnceCell, watch},
     time::{sleep, timeout},
 };
 
@@ -62,7 +58,7 @@ struct Parts {
     work: Ringer,
     changes: Ringer,
     options: PgConnectOptions,
-    waiters: Arc<Waiters>,
+    heard: Arc<Heard>,
     /// There as soon as anybody waits.
     listener: OnceCell<Arc<Task>>,
 }
@@ -72,9 +68,12 @@ struct Ringer {
     _task: Task,
 }
 
-/// Everybody who waits in this process, and for what.
+/// Tells everybody who waits in this process.
 #[derive(Default)]
-struct Waiters(Mutex<Vec<(Topic, Weak<Notify>)>>);
+struct Heard {
+    work: watch::Sender<()>,
+    changes: watch::Sender<()>,
+}
 
 impl fmt::Debug for Bell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,7 +87,7 @@ impl Bell {
             work: Ringer::of(Topic::Work, pool.clone()),
             changes: Ringer::of(Topic::Changes, pool),
             options,
-            waiters: Arc::default(),
+            heard: Arc::default(),
             listener: OnceCell::new(),
         }))
     }
@@ -103,15 +102,15 @@ impl Bell {
 
     /// Something to wait on. The first one in a process opens the connection that all share.
     pub(super) async fn listen(&self, topic: Topic) -> Result<Wakeup> {
-        let Parts { options, waiters, listener, .. } = &*self.0;
+        let Parts { options, heard, listener, .. } = &*self.0;
         let task = listener
             .get_or_try_init(async || {
-                let (options, waiters) = (options.clone(), Arc::clone(waiters));
+                let (options, heard) = (options.clone(), Arc::clone(heard));
                 let first = connect(&options).await?;
-                Ok::<_, Error>(Arc::new(Task(tokio::spawn(hear(first, options, waiters)))))
+                Ok::<_, Error>(Arc::new(Task(tokio::spawn(hear(first, options, heard)))))
             })
             .await?;
-        Ok(Wakeup::by_task(waiters.add(topic), Arc::clone(task)))
+        Ok(Wakeup::by_task(heard.by(topic).subscribe(), Arc::clone(task)))
     }
 }
 
@@ -136,32 +135,22 @@ impl Ringer {
     }
 }
 
-impl Waiters {
-    fn add(&self, topic: Topic) -> Arc<Notify> {
-        let rung = Arc::new(Notify::new());
-        let mut waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        waiters.retain(|(_, waiter)| waiter.strong_count() > 0);
-        waiters.push((topic, Arc::downgrade(&rung)));
-        rung
-    }
-
-    /// Wakes those of one topic, or all.
-    fn wake(&self, which: Option<Topic>) {
-        let waiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let meant = waiters.iter().filter(|(topic, _)| which.is_none_or(|which| which == *topic));
-        for waiter in meant.filter_map(|(_, waiter)| waiter.upgrade()) {
-            waiter.notify_one();
+impl Heard {
+    fn by(&self, topic: Topic) -> &watch::Sender<()> {
+        match topic {
+            Topic::Work => &self.work,
+            Topic::Changes => &self.changes,
         }
     }
 }
 
 /// Passes on what it hears, for ever. Without a connection nobody is woken, and who waits looks
 /// for himself at his own bound.
-async fn hear(first: PgListener, options: PgConnectOptions, waiters: Arc<Waiters>) {
+async fn hear(first: PgListener, options: PgConnectOptions, heard: Arc<Heard>) {
     let mut listener = Some(first);
     loop {
         if let Some(listener) = listener.take() {
-            let error = pass_on(listener, &waiters).await;
+            let error = pass_on(listener, &heard).await;
             tracing::debug!(%error, "the database's bell cannot be heard");
         }
         sleep(PAUSE).await;
@@ -169,7 +158,9 @@ async fn hear(first: PgListener, options: PgConnectOptions, waiters: Arc<Waiters
             Ok(connected) => {
                 listener = Some(connected);
                 // What was rung meanwhile is lost.
-                waiters.wake(None);
+                for topic in TOPICS {
+                    heard.by(topic).send_replace(());
+                }
             }
             Err(error) => tracing::debug!(%error, "the database's bell is not heard yet"),
         }
@@ -178,10 +169,14 @@ async fn hear(first: PgListener, options: PgConnectOptions, waiters: Arc<Waiters
 
 /// Passes on until the connection is lost. A listener that is dropped takes leave of the server
 /// in a task of its own, which ends with its connection at the latest.
-async fn pass_on(mut listener: PgListener, waiters: &Waiters) -> Error {
+async fn pass_on(mut listener: PgListener, heard: &Heard) -> Error {
     loop {
         match timeout(SILENCE, listener.try_recv()).await {
-            Ok(Ok(Some(notification))) => waiters.wake(topic(&notification)),
+            Ok(Ok(Some(notification))) => {
+                if let Some(topic) = topic(&notification) {
+                    heard.by(topic).send_replace(());
+                }
+            }
             Ok(Ok(None)) => return Error::Unavailable(sqlx::Error::PoolClosed),
             Ok(Err(error)) => return error.into(),
             Err(_) => match timeout(ANSWER, sqlx::query("SELECT 1").execute(&mut listener)).await {

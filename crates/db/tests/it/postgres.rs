@@ -56,12 +56,12 @@ fn messages(count: usize) -> Vec<RawSend> {
 }
 
 /// Whether a waiter is woken in time. Without time: whether it was already.
-async fn rung(wakeup: &Wakeup, within: Duration) -> bool {
+async fn rung(wakeup: &mut Wakeup, within: Duration) -> bool {
     tokio::time::timeout(within, wakeup.wait(LONG * 10)).await.is_ok()
 }
 
 /// Sends until the waiter hears it again.
-async fn hears_again(db: &Db, wakeup: &Wakeup) {
+async fn hears_again(db: &Db, wakeup: &mut Wakeup) {
     let heard = async {
         // Connecting anew rings, too. Only what comes after it counts.
         for _ in 0..2 {

@@ -101,16 +101,19 @@ async fn opening_a_database_again_leaves_the_locks_that_this_process_has_on_it()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_change_by_another_connection_wakes_a_waiter() {
+async fn a_change_by_another_connection_wakes_every_waiter() {
     let folder = tempfile::tempdir().unwrap();
     let (one, two) = (open(folder.path()).await, open(folder.path()).await);
-    let wakeup = one.wakeup(Topic::Changes).await.unwrap();
+    let first = one.wakeup(Topic::Changes).await.unwrap();
+    let waiters = [first.another(), first];
     let user = suite::user(&two, "a@example.com").await;
-    let woken = tokio::time::timeout(
-        std::time::Duration::from_secs(20),
-        wakeup.wait(std::time::Duration::from_secs(600)),
-    );
-    woken.await.unwrap_or_else(|_| panic!("no wake-up after user {user} was made"));
+    for mut waiter in waiters {
+        let woken = tokio::time::timeout(
+            std::time::Duration::from_secs(20),
+            waiter.wait(std::time::Duration::from_secs(600)),
+        );
+        woken.await.unwrap_or_else(|_| panic!("no wake-up after user {user} was made"));
+    }
 }
 
 /// A row as only a newer version would write it.

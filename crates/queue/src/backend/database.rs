@@ -66,6 +66,7 @@ impl Broker for Database {
     ) -> Result<Vec<Delivery>, Error> {
         let until = Instant::now() + at_most;
         let mut look = LOOK;
+        let mut wakeup = self.wakeup.another();
         loop {
             let raw = self.db.receive_messages(lanes, limit, HIDE).await?;
             let received = raw
@@ -80,7 +81,7 @@ impl Broker for Database {
             let began = Instant::now();
             // Only the wait is cut short: a receive under way always hands over what it brings.
             tokio::select! {
-                () = self.wakeup.wait(left.min(look)) => {}
+                () = wakeup.wait(left.min(look)) => {}
                 () = shutdown.drain().cancelled() => return Ok(deliveries),
             }
             look = if began.elapsed() < look { AGAIN } else { (4 * look).min(LOOK) };

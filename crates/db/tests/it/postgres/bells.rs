@@ -12,8 +12,8 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     let url = url();
     let (one, two) = (Db::open(&url).await.unwrap(), Db::open(&url).await.unwrap());
     one.migrate().await.unwrap();
-    let work = two.wakeup(Topic::Work).await.unwrap();
-    let changes = two.wakeup(Topic::Changes).await.unwrap();
+    let mut work = two.wakeup(Topic::Work).await.unwrap();
+    let mut changes = two.wakeup(Topic::Changes).await.unwrap();
     let video = suite::queued(&one).await;
     let (worker, claimed) = suite::claim(&one, &video).await;
     let beat = async |progress| {
@@ -22,23 +22,23 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     };
     for tenth in 1..=8 {
         beat(f64::from(tenth) / 10.0).await;
-        assert!(rung(&changes, LONG).await);
+        assert!(rung(&mut changes, LONG).await);
     }
-    assert!(!rung(&work, Duration::ZERO).await, "a heartbeat woke a worker");
+    assert!(!rung(&mut work, Duration::ZERO).await, "a heartbeat woke a worker");
 
-    while rung(&changes, Duration::from_secs(1)).await {}
+    while rung(&mut changes, Duration::from_secs(1)).await {}
     beat(0.8).await;
     let sent = messages(1);
     one.send_messages(&sent).await.unwrap();
-    assert!(rung(&work, LONG).await, "a send woke nobody");
-    assert!(!rung(&changes, Duration::ZERO).await, "a heartbeat without news woke somebody");
+    assert!(rung(&mut work, LONG).await, "a send woke nobody");
+    assert!(!rung(&mut changes, Duration::ZERO).await, "a heartbeat without news woke somebody");
 
     let received = two.receive_messages(&[sent[0].lane], 1, LONG).await.unwrap();
     assert!(one.close_done(video.job, claimed.epoch, &suite::finished(&video)).await.unwrap());
-    assert!(rung(&changes, LONG).await, "the end of a job woke nobody");
-    assert!(!rung(&work, Duration::ZERO).await, "the end of a job woke a worker");
+    assert!(rung(&mut changes, LONG).await, "the end of a job woke nobody");
+    assert!(!rung(&mut work, Duration::ZERO).await, "the end of a job woke a worker");
     one.release_messages(&[received[0].receipt]).await.unwrap();
-    assert!(rung(&work, LONG).await, "a released message woke nobody");
+    assert!(rung(&mut work, LONG).await, "a released message woke nobody");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -48,7 +48,9 @@ async fn one_connection_is_enough_for_every_call_and_one_more_for_all_who_wait()
     db.migrate().await.unwrap();
     let mut waiters = Vec::new();
     for topic in [Topic::Work, Topic::Changes, Topic::Work, Topic::Changes] {
-        waiters.push(db.wakeup(topic).await.unwrap());
+        let waiter = db.wakeup(topic).await.unwrap();
+        waiters.push(waiter.another());
+        waiters.push(waiter);
     }
     let owner = suite::user(&db, "a@example.com").await;
     let uploads: Vec<_> = (0..20)
@@ -66,7 +68,7 @@ async fn one_connection_is_enough_for_every_call_and_one_more_for_all_who_wait()
     for upload in uploads {
         upload.await.unwrap();
     }
-    for waiter in &waiters {
+    for waiter in &mut waiters {
         assert!(rung(waiter, LONG).await);
     }
     let ours: i64 = sqlx::query_scalar(

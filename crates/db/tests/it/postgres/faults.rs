@@ -25,7 +25,7 @@ async fn a_server_that_was_killed_is_away_and_then_back_with_every_answered_row(
     let server = Postgres::start();
     let db = Db::open(&server.create("test")).await.unwrap();
     db.migrate().await.unwrap();
-    let wakeup = db.wakeup(Topic::Work).await.unwrap();
+    let mut wakeup = db.wakeup(Topic::Work).await.unwrap();
     let video = suite::queued(&db).await;
     let (worker, claimed) = suite::claim(&db, &video).await;
 
@@ -40,7 +40,7 @@ async fn a_server_that_was_killed_is_away_and_then_back_with_every_answered_row(
     let seen = db.video(video.owner, video.id).await.unwrap().unwrap();
     assert!((seen.progress - 0.5).abs() < f64::EPSILON);
     // Whoever listened hears again, once it has connected anew.
-    hears_again(&db, &wakeup).await;
+    hears_again(&db, &mut wakeup).await;
 }
 
 /// Makes more calls at once than there are connections: all of them fail, and in time.
@@ -69,20 +69,20 @@ async fn calls_to_a_frozen_server_end_in_time_and_all_goes_on_once_it_thaws_or_r
     let server = Postgres::start();
     let db = Db::open(&server.create("test")).await.unwrap();
     db.migrate().await.unwrap();
-    let wakeup = db.wakeup(Topic::Work).await.unwrap();
+    let mut wakeup = db.wakeup(Topic::Work).await.unwrap();
 
     server.freeze();
     assert_away(&db).await;
     server.thaw();
     is_back(&db).await;
-    hears_again(&db, &wakeup).await;
+    hears_again(&db, &mut wakeup).await;
 
     server.freeze();
     assert_away(&db).await;
     server.kill();
     server.restart();
     is_back(&db).await;
-    hears_again(&db, &wakeup).await;
+    hears_again(&db, &mut wakeup).await;
 }
 
 /// Between a client and a server. It can fall silent as the network does when a machine at the
@@ -129,7 +129,7 @@ async fn a_server_that_vanished_without_a_word_is_noticed_and_the_next_one_is_us
     let url = format!("postgres://reelfleet@127.0.0.1:{}/test", network.port);
     let db = with_connections(&url, 1).await;
     db.migrate().await.unwrap();
-    let wakeup = db.wakeup(Topic::Work).await.unwrap();
+    let mut wakeup = db.wakeup(Topic::Work).await.unwrap();
     // The only connection is in the middle of a call.
     let video = suite::queued(&db).await;
     let locked = delete_begun(&direct, &video).await;
@@ -146,7 +146,7 @@ async fn a_server_that_vanished_without_a_word_is_noticed_and_the_next_one_is_us
     // Now it is idle.
     network.forget_connections();
     is_back(&db).await;
-    hears_again(&db, &wakeup).await;
+    hears_again(&db, &mut wakeup).await;
 }
 
 /// Wherever the calls are when the server vanishes: asking, giving back, just idle.
