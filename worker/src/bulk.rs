@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use reelfleet_db::Claimed;
 use reelfleet_job::{JobId, Kind, Payload};
-use reelfleet_queue::Delivery;
+use reelfleet_queue::{Claims, Wanted};
 use reelfleet_runtime::{Backoff, Shutdown};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -32,49 +32,45 @@ pub(crate) async fn run(
     for turn in 0.. {
         // Batches end by themselves, within a lease.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let received = worker.queue.receive(Kind::Noop, turn, BATCH, pull::RECEIVE, shutdown).await;
-        if shutdown.is_draining() {
-            let received = received.unwrap_or_default();
-            return pull::leave(worker, Kind::Noop, turn, received, shutdown).await;
-        }
-        match received {
-            Ok(deliveries) if deliveries.is_empty() => backoff.reset(),
-            Ok(deliveries) => {
+        let wanted = Wanted {
+            kind: Kind::Noop,
+            turn,
+            limit: BATCH,
+            at_most: pull::RECEIVE,
+            worker: worker.id,
+            lease: worker.config.lease,
+        };
+        match worker.queue.claim(&worker.db, &wanted, shutdown).await {
+            Ok(claims) => {
                 backoff.reset();
-                jobs.spawn(batch(Arc::clone(worker), hands.clone(), deliveries, place));
+                if !claims.claimed.is_empty() || !claims.receipts.is_empty() {
+                    tracing::debug!(jobs = claims.claimed.len(), "jobs claimed");
+                    jobs.spawn(batch(Arc::clone(worker), hands.clone(), claims, place));
+                }
             }
             Err(error) => {
-                tracing::warn!(%error, "no messages could be received");
+                tracing::warn!(%error, "no jobs could be claimed: what was received comes again");
                 shutdown.sleep(backoff.next_wait()).await;
             }
+        }
+        if shutdown.is_draining() {
+            return pull::leave(worker, Kind::Noop, turn, Vec::new(), shutdown).await;
         }
     }
 }
 
 /// One batch from claim to close.
-async fn batch(
-    worker: Arc<Worker>,
-    hands: Hands,
-    deliveries: Vec<Delivery>,
-    _place: OwnedSemaphorePermit,
-) {
-    let (pointers, receipts): (Vec<_>, Vec<_>) =
-        deliveries.into_iter().map(|delivery| (delivery.message.job, delivery.receipt)).unzip();
+async fn batch(worker: Arc<Worker>, hands: Hands, claims: Claims, _place: OwnedSemaphorePermit) {
     let until = Instant::now() + worker.config.lease;
-    let claimed = match worker.db.claim_some(&pointers, worker.id, worker.config.lease).await {
-        Ok(claimed) => claimed,
-        Err(error) => {
-            tracing::warn!(%error, "jobs could not be claimed: their messages come again");
+    let acknowledge = async {
+        if claims.receipts.is_empty() {
             return;
         }
-    };
-    tracing::debug!(jobs = claimed.len(), "jobs claimed");
-    let acknowledge = async {
-        if let Err(error) = worker.queue.ack(&receipts).await {
+        if let Err(error) = worker.queue.ack(&claims.receipts).await {
             tracing::warn!(%error, "messages come again, and their claims will find the jobs taken");
         }
     };
-    let (closed, ()) = tokio::join!(close(&worker, &claimed, until), acknowledge);
+    let (closed, ()) = tokio::join!(close(&worker, &claims.claimed, until), acknowledge);
     hands.count(|tally| tally.finished += closed);
 }
 

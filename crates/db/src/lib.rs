@@ -124,6 +124,32 @@ impl Db {
             Backend::Sqlite(backend) => backend.claim_some(jobs, worker, lease).await?,
             Backend::Postgres(backend) => within(backend.claim_some(jobs, worker, lease)).await?,
         };
+        self.read_claims(raw).await
+    }
+
+    /// Takes up to `limit` messages out of the first lane of the `database` queue that has any, and
+    /// makes `worker` the owner of their jobs, as [`Db::claim_some`] does; all in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`].
+    pub async fn claim_next(
+        &self,
+        lanes: &[Lane],
+        limit: u32,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<Taken> {
+        let raw = match &self.backend {
+            Backend::Sqlite(backend) => backend.claim_next(lanes, limit, worker, lease).await?,
+            Backend::Postgres(backend) => {
+                within(backend.claim_next(lanes, limit, worker, lease)).await?
+            }
+        };
+        Ok(Taken { messages: raw.messages, claimed: self.read_claims(raw.claimed).await? })
+    }
+
+    async fn read_claims(&self, raw: Vec<RawClaimed>) -> Result<Vec<Claimed>> {
         let mut claimed = Vec::with_capacity(raw.len());
         for RawClaimed { id, epoch, attempts, max_attempts, payload } in raw {
             match serde_json::from_str(&payload) {

@@ -19,6 +19,7 @@
 //! ```
 
 mod backend;
+mod claim;
 mod config;
 mod duty;
 mod intake;
@@ -34,6 +35,7 @@ use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 
 pub use backend::Receipt;
+pub use claim::{Claims, Wanted};
 pub use config::{QUEUE_TYPE, QueueConfig, SqsConfig, VARS};
 pub use duty::Duty;
 pub use intake::Intake;

@@ -55,11 +55,6 @@ impl Path {
         Ok(submit_jobs(&self.db, &self.queue, &jobs).await?)
     }
 
-    /// Jobs that are not done yet.
-    pub(crate) async fn left(&self) -> Result<u64> {
-        Ok(self.db.backlog().await?.total())
-    }
-
     /// Takes what an earlier run left in the broker.
     pub(crate) async fn empty(&self) -> Result<()> {
         for turn in 0.. {

@@ -1,8 +1,9 @@
 -- Times are milliseconds since 1970-01-01T00:00:00Z, by this database's clock.
 
--- Stands still within a statement.
+-- Stands still within a statement. date_part counts in binary and costs little; extract counts in
+-- decimals, and would be half of what a row of a batch costs.
 CREATE FUNCTION now_ms() RETURNS BIGINT LANGUAGE SQL STABLE PARALLEL SAFE
-    RETURN (extract(epoch FROM statement_timestamp()) * 1000)::BIGINT;
+    RETURN (date_part('epoch', statement_timestamp()) * 1000)::BIGINT;
 
 -- Whose records these are: made once, and kept by the storage, too. One row.
 CREATE TABLE fleet (
@@ -37,7 +38,7 @@ CREATE TABLE jobs (
     payload          TEXT NOT NULL,
     priority         TEXT NOT NULL CHECK (priority IN ('high', 'normal', 'low')),
     state            TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'running', 'done', 'dead', 'cancelled')),
-    owner            UUID NOT NULL REFERENCES users (id),
+    owner            UUID NOT NULL,       -- a user; not looked up: accounts stay, and it is a third of what a row costs
     run_at           BIGINT NOT NULL,
     attempts         BIGINT NOT NULL DEFAULT 0,
     max_attempts     BIGINT NOT NULL,

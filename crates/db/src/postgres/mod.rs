@@ -9,6 +9,7 @@ mod fleet;
 mod jobs;
 mod letters;
 mod messages;
+mod next;
 mod relay;
 mod submit;
 mod users;
@@ -38,6 +39,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(crate) struct Postgres {
     pool: Connections,
     bell: Bell,
+    places: next::Places,
 }
 
 impl Postgres {
@@ -47,7 +49,7 @@ impl Postgres {
         // A server that is not there is told now, not at the first call.
         pool.take().await?;
         let bell = Bell::new(pool.clone(), options);
-        Ok(Self { pool, bell })
+        Ok(Self { pool, bell, places: next::Places::default() })
     }
 
     pub(crate) async fn migrate(&self) -> Result<()> {

@@ -104,6 +104,22 @@ pub(crate) struct RawClaimed {
     pub(crate) payload: String,
 }
 
+/// What one look at lanes of the `database` queue brought.
+#[derive(Debug, Default)]
+pub struct Taken {
+    /// Messages that were taken out. None: the lanes are empty.
+    pub messages: u64,
+    /// Those of their jobs that the worker owns now.
+    pub claimed: Vec<Claimed>,
+}
+
+/// [`Taken`] as it comes from a row.
+#[derive(Debug, Default)]
+pub(crate) struct RawTaken {
+    pub(crate) messages: u64,
+    pub(crate) claimed: Vec<RawClaimed>,
+}
+
 /// A job to be recorded that has no video: its payload says all.
 #[derive(Debug, Clone)]
 pub struct NewJob {

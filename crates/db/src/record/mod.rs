@@ -5,11 +5,11 @@ mod user;
 mod video;
 mod worker;
 
-pub(crate) use job::RawClaimed;
 pub use job::{
     Attempt, Backlog, Beat, Claimed, Discarded, Due, Epochs, Job, JobFilter, LaneDepth, NewJob,
-    Pulse, RawLetter, RawMessage, RawReceipt, RawSend, Reaped,
+    Pulse, RawLetter, RawMessage, RawReceipt, RawSend, Reaped, Taken,
 };
+pub(crate) use job::{RawClaimed, RawTaken};
 pub use user::{NewUser, Role, User};
 pub use video::{File, Finished, NewVideo, Page, StoredFile, Submitted, Video, VideoFilter};
 pub use worker::{NewWorker, Worker, WorkerState};

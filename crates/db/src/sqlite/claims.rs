@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use reelfleet_job::{JobId, Reason, WorkerId};
+use reelfleet_job::{JobId, Lane, Reason, WorkerId};
+use sqlx::SqliteConnection;
 
 use super::{Sqlite, decode, millis, now};
-use crate::{Beat, Finished, Pulse, RawClaimed, Result};
+use crate::{Beat, Finished, Pulse, RawClaimed, RawTaken, Result};
 
 impl Sqlite {
     pub(crate) async fn claim_some(
@@ -14,19 +15,41 @@ impl Sqlite {
         worker: WorkerId,
         lease: Duration,
     ) -> Result<Vec<RawClaimed>> {
-        let rows = sqlx::query(concat!(
-            "UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = ?2,
-                    lease_until = ", now!(), " + ?3, started_at = ", now!(), ", finished_at = NULL,
-                    progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
-              WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'queued'
-              RETURNING id, epoch, attempts, max_attempts, payload"
-        ))
-        .bind(serde_json::json!(jobs).to_string())
-        .bind(worker.to_string())
-        .bind(millis(lease))
-        .fetch_all(&self.write)
-        .await?;
-        rows.iter().map(decode::claimed).collect()
+        let jobs = serde_json::json!(jobs).to_string();
+        claim(&mut *self.write.acquire().await?, jobs, worker, lease).await
+    }
+
+    pub(crate) async fn claim_next(
+        &self,
+        lanes: &[Lane],
+        limit: u32,
+        worker: WorkerId,
+        lease: Duration,
+    ) -> Result<RawTaken> {
+        for lane in lanes {
+            if !self.has_messages(*lane).await? {
+                continue;
+            }
+            let mut transaction = self.begin().await?;
+            let jobs: Vec<String> = sqlx::query_scalar(concat!(
+                "DELETE FROM messages
+                  WHERE id IN (SELECT id FROM messages WHERE lane = ? AND visible_at <= ",
+                now!(),
+                " ORDER BY id LIMIT ?) RETURNING job"
+            ))
+            .bind(lane.to_string())
+            .bind(limit)
+            .fetch_all(&mut *transaction)
+            .await?;
+            if jobs.is_empty() {
+                continue;
+            }
+            let pointers = serde_json::json!(jobs).to_string();
+            let claimed = claim(&mut transaction, pointers, worker, lease).await?;
+            transaction.commit().await?;
+            return Ok(RawTaken { messages: jobs.len() as u64, claimed });
+        }
+        Ok(RawTaken::default())
     }
 
     pub(crate) async fn close_some_done(&self, claims: &[(JobId, u64)]) -> Result<Vec<JobId>> {
@@ -238,4 +261,26 @@ impl Sqlite {
 /// An epoch as the rows have it. It counts claims, so it never nears the limit.
 fn epoch(at: u64) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
+}
+
+/// Claims those of these jobs, a JSON array, that are queued.
+async fn claim(
+    connection: &mut SqliteConnection,
+    jobs: String,
+    worker: WorkerId,
+    lease: Duration,
+) -> Result<Vec<RawClaimed>> {
+    let rows = sqlx::query(concat!(
+        "UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = ?2,
+                lease_until = ", now!(), " + ?3, started_at = ", now!(), ", finished_at = NULL,
+                progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
+          WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'queued'
+          RETURNING id, epoch, attempts, max_attempts, payload"
+    ))
+    .bind(jobs)
+    .bind(worker.to_string())
+    .bind(millis(lease))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(decode::claimed).collect()
 }

@@ -40,17 +40,7 @@ impl Sqlite {
         hide: Duration,
     ) -> Result<Vec<RawMessage>> {
         for lane in lanes {
-            let lane = lane.to_string();
-            // Looking first with a reading connection keeps idle workers away from the write lock.
-            let any: bool = sqlx::query_scalar(concat!(
-                "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ? AND visible_at <= ",
-                now!(),
-                ")"
-            ))
-            .bind(&lane)
-            .fetch_one(&self.read)
-            .await?;
-            if !any {
+            if !self.has_messages(*lane).await? {
                 continue;
             }
             let rows = sqlx::query(concat!(
@@ -64,7 +54,7 @@ impl Sqlite {
                   RETURNING id, receipt, body"
             ))
             .bind(millis(hide))
-            .bind(&lane)
+            .bind(lane.to_string())
             .bind(limit)
             .fetch_all(&self.write)
             .await?;
@@ -82,6 +72,19 @@ impl Sqlite {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Looking first with a reading connection keeps idle workers away from the write lock.
+    pub(super) async fn has_messages(&self, lane: Lane) -> Result<bool> {
+        let any = sqlx::query_scalar(concat!(
+            "SELECT EXISTS (SELECT 1 FROM messages WHERE lane = ? AND visible_at <= ",
+            now!(),
+            ")"
+        ))
+        .bind(lane.to_string())
+        .fetch_one(&self.read)
+        .await?;
+        Ok(any)
     }
 
     pub(crate) async fn ack_messages(&self, receipts: &[RawReceipt]) -> Result<()> {

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use reelfleet_db::{Db, LaneDepth, RawReceipt, RawSend, Topic, Wakeup};
+use reelfleet_db::{Claimed, Db, LaneDepth, RawReceipt, RawSend, Topic, Wakeup};
 use reelfleet_job::{Kind, Lane, Message};
 use reelfleet_runtime::Shutdown;
 use tokio::time::Instant;
 
 use super::{Broker, Receipt};
-use crate::{DeadLetter, Delivery, Depth, Error, Sent};
+use crate::{DeadLetter, Delivery, Depth, Error, Sent, Wanted};
 
 /// How long a delivered message is hidden. A worker claims and acknowledges
 /// within milliseconds; this only bounds the delay when it dies in between.
@@ -39,6 +39,54 @@ impl Database {
         let wakeup = Arc::new(db.wakeup(Topic::Work).await?);
         Ok(Self { db, wakeup })
     }
+
+    /// Takes messages out of their lanes and claims their jobs for `worker`, in one transaction.
+    pub(crate) async fn claim(
+        &self,
+        lanes: &[Lane],
+        wanted: &Wanted,
+        shutdown: &Shutdown,
+    ) -> Result<Vec<Claimed>, Error> {
+        let Wanted { worker, lease, limit, at_most, .. } = *wanted;
+        let mut looks = Looks::new(&self.wakeup, at_most);
+        loop {
+            let taken = self.db.claim_next(lanes, limit, worker, lease).await?;
+            // Messages of jobs that are taken already: there may be others behind them.
+            let again = taken.messages > 0 && taken.claimed.is_empty();
+            if !again && (!taken.claimed.is_empty() || !looks.again(shutdown).await) {
+                return Ok(taken.claimed);
+            }
+        }
+    }
+}
+
+/// When an idle receive looks.
+struct Looks {
+    wakeup: Wakeup,
+    until: Instant,
+    pause: Duration,
+}
+
+impl Looks {
+    fn new(wakeup: &Wakeup, at_most: Duration) -> Self {
+        Self { wakeup: wakeup.another(), until: Instant::now() + at_most, pause: LOOK }
+    }
+
+    /// Waits until it is time to look again. False: no more, the time is over or the drain begins.
+    /// Only this wait is cut short: a look under way always hands over what it brings.
+    async fn again(&mut self, shutdown: &Shutdown) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        let began = Instant::now();
+        tokio::select! {
+            () = self.wakeup.wait(left.min(self.pause)) => {}
+            () = shutdown.drain().cancelled() => return false,
+        }
+        self.pause = if began.elapsed() < self.pause { AGAIN } else { (4 * self.pause).min(LOOK) };
+        true
+    }
 }
 
 impl Broker for Database {
@@ -64,9 +112,7 @@ impl Broker for Database {
         at_most: Duration,
         shutdown: &Shutdown,
     ) -> Result<Vec<Delivery>, Error> {
-        let until = Instant::now() + at_most;
-        let mut look = LOOK;
-        let mut wakeup = self.wakeup.another();
+        let mut looks = Looks::new(&self.wakeup, at_most);
         loop {
             let raw = self.db.receive_messages(lanes, limit, HIDE).await?;
             let received = raw
@@ -74,17 +120,9 @@ impl Broker for Database {
                 .map(|raw| (raw.body, Receipt(super::Token::Database(Token::Message(raw.receipt)))))
                 .collect();
             let deliveries = self.read(received).await?;
-            let left = until.saturating_duration_since(Instant::now());
-            if !deliveries.is_empty() || left.is_zero() {
+            if !deliveries.is_empty() || !looks.again(shutdown).await {
                 return Ok(deliveries);
             }
-            let began = Instant::now();
-            // Only the wait is cut short: a receive under way always hands over what it brings.
-            tokio::select! {
-                () = wakeup.wait(left.min(look)) => {}
-                () = shutdown.drain().cancelled() => return Ok(deliveries),
-            }
-            look = if began.elapsed() < look { AGAIN } else { (4 * look).min(LOOK) };
         }
     }
 
