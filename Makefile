@@ -7,10 +7,13 @@ DATA ?= ./data
 # `make ffmpeg` builds one that starts at once; where it was built, `make up` runs it.
 SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 
+# Scripts that drive other queues by the same rules; not part of this repository.
+PEERS ?= ../shared/peers
+
 # The whole-system tests, quick ones first.
 E2E = architecture compose up uploads media attacks brokers chaos campaign
 
-.PHONY: help up test lint docs e2e model test-media chaos bench ffmpeg deps-run deps-test
+.PHONY: help up test lint docs e2e model test-media chaos bench speed ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,9 +50,15 @@ chaos: deps-test ## Campaigns of faults over every backend, and over one fleet. 
 	$(CARGO) build --release -p reelfleet
 	$(CARGO) test --release -p reelfleet-e2e --test chaos --test campaign -- --ignored --nocapture --test-threads=1
 
-bench: deps-run ffmpeg ## What the fleet costs next to bare ffmpeg: Debian's, and a small one.
-	$(CARGO) build --release -p reelfleet
-	$(CARGO) run --release -p reelfleet-e2e --bin bench -- $(CURDIR)/.tools/ffmpeg/ffmpeg
+bench: deps-test ffmpeg ## What the fleet costs next to bare ffmpeg, and its jobs next to other queues.
+	$(CARGO) build --release --workspace --bins
+	./target/release/bench $(CURDIR)/.tools/ffmpeg/ffmpeg
+	$(MAKE) speed
+
+speed: deps-test ## Jobs that do nothing, in one run with the queues of ../shared/peers.
+	$(CARGO) build --release --workspace --bins
+	@if [ -e $(PEERS)/run.py ]; then ./tools/install node:nodejs npm:npm && ./tools/speed $(PEERS) .tools/peers; \
+	else echo "$(PEERS) is not there: nothing to compare with. target/release/reelfleet-speed measures by itself."; fi
 
 ffmpeg: ## Build a small ffmpeg that starts at once, into .tools/ffmpeg (some minutes).
 	./tools/ffmpeg .tools/ffmpeg

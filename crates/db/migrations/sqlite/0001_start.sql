@@ -28,7 +28,7 @@ CREATE TABLE jobs (
     payload          TEXT NOT NULL,
     priority         TEXT NOT NULL CHECK (priority IN ('high', 'normal', 'low')),
     state            TEXT NOT NULL CHECK (state IN ('scheduled', 'queued', 'running', 'done', 'dead', 'cancelled')),
-    owner            TEXT NOT NULL REFERENCES users (id),
+    owner            TEXT NOT NULL,       -- a user; not looked up, as in Postgres
     run_at           INTEGER NOT NULL,
     attempts         INTEGER NOT NULL DEFAULT 0,
     max_attempts     INTEGER NOT NULL,

@@ -3,6 +3,7 @@
 pub(crate) mod claims;
 pub(crate) mod duties;
 pub(crate) mod fleet;
+pub(crate) mod next;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
@@ -15,10 +16,11 @@ use reelfleet_db::{
 use reelfleet_job::{JobId, Payload, Priority, RetryPolicy, UserId, VideoId, WorkerId};
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 6] = [
+pub(crate) const SOURCES: [&str; 7] = [
     include_str!("claims.rs"),
     include_str!("duties.rs"),
     include_str!("fleet.rs"),
+    include_str!("next.rs"),
     include_str!("operators.rs"),
     include_str!("owners.rs"),
     include_str!("relay.rs"),
@@ -120,6 +122,9 @@ macro_rules! conforms {
             claims::a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled,
             claims::a_cancelled_job_cannot_be_published,
             claims::many_jobs_are_claimed_and_closed_in_one_go,
+            next::messages_are_taken_and_their_jobs_claimed_in_one_go,
+            next::a_released_message_is_taken_however_many_came_after_it,
+            next::a_job_is_claimed_once_by_whichever_way,
             relay::jobs_are_recorded_with_their_messages_or_without,
             relay::a_due_job_without_a_message_is_taken_once,
             relay::a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing,

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use reelfleet_db::{NewJob, NewUser, Role};
-use reelfleet_job::{JobId, Kind, Payload, Priority, State, UserId};
-use reelfleet_queue::Intake;
+use reelfleet_job::{JobId, Kind, Payload, Priority, State, UserId, WorkerId};
+use reelfleet_queue::{Intake, Wanted, submit_jobs};
 use reelfleet_runtime::Shutdown;
 
 use super::Fixture;
@@ -29,6 +29,8 @@ pub(crate) async fn many_callers_at_once_are_each_answered_and_each_job_rings(fi
     };
     let owner = db.create_user(&user).await.unwrap().id;
     let intake = Intake::new(db.clone(), queue.clone());
+    let there = jobs(owner, 1);
+    intake.submit(there.clone()).await.unwrap();
     let mut calls = Vec::new();
     for count in (1..=3).cycle().take(40) {
         let (intake, jobs) = (intake.clone(), jobs(owner, count));
@@ -38,14 +40,13 @@ pub(crate) async fn many_callers_at_once_are_each_answered_and_each_job_rings(fi
             ids
         }));
     }
-    // One caller's jobs are nobody's: the others do not suffer for it.
-    let refused = intake.submit(jobs(UserId::generate(), 1));
-    assert!(refused.await.is_err());
-    let mut accepted = HashSet::new();
+    // One caller's job is there already: the others do not suffer for it.
+    assert!(intake.submit(there.clone()).await.is_err());
+    let mut accepted = HashSet::from([there[0].id]);
     for call in calls {
         accepted.extend(call.await.unwrap());
     }
-    assert_eq!(accepted.len(), 79);
+    assert_eq!(accepted.len(), 80);
     let (mut rung, mut turn) = (HashSet::new(), 0);
     while !rung.is_superset(&accepted) {
         turn += 1;
@@ -59,4 +60,39 @@ pub(crate) async fn many_callers_at_once_are_each_answered_and_each_job_rings(fi
     for job in accepted {
         assert_eq!(db.job(job).await.unwrap().unwrap().state, State::Queued);
     }
+}
+
+pub(crate) async fn a_worker_claims_what_is_in_its_lanes_and_leaves_nothing_there(
+    fixture: Fixture,
+) {
+    let Fixture { db, queue, .. } = &fixture;
+    let user = NewUser {
+        email: "owner@example.com".to_owned(),
+        password_hash: String::new(),
+        role: Role::Operator,
+    };
+    let owner = db.create_user(&user).await.unwrap().id;
+    let new = jobs(owner, 20);
+    submit_jobs(db, queue, &new).await.unwrap();
+    // One is taken by other means before: its message only points to it.
+    let (worker, lease) = (WorkerId::generate(), Duration::from_secs(600));
+    assert!(db.claim(new[7].id, WorkerId::generate(), lease).await.unwrap().is_some());
+    let (mut claimed, mut turn) = (HashSet::new(), 0);
+    while claimed.len() < 19 {
+        let at_most = Duration::from_secs(1);
+        let wanted = Wanted { kind: Kind::Noop, turn, limit: 8, at_most, worker, lease };
+        let claims = queue.claim(db, &wanted, &Shutdown::new()).await.unwrap();
+        assert!(claims.claimed.len() <= 8);
+        queue.ack(&claims.receipts).await.unwrap();
+        claimed.extend(claims.claimed.into_iter().map(|claimed| (claimed.id, claimed.epoch)));
+        turn += 1;
+    }
+    let others = new.iter().filter(|job| job.id != new[7].id);
+    assert_eq!(claimed, others.map(|job| (job.id, 1)).collect());
+    let none = Wanted { kind: Kind::Noop, turn, limit: 8, at_most: Duration::ZERO, worker, lease };
+    let left = queue.claim(db, &none, &Shutdown::new()).await.unwrap();
+    queue.ack(&left.receipts).await.unwrap();
+    assert!(left.claimed.is_empty());
+    let depth = queue.depth().await.unwrap().lanes;
+    assert_eq!(depth.iter().map(|depth| depth.ready + depth.in_flight).sum::<u64>(), 0);
 }

@@ -86,6 +86,7 @@ macro_rules! conforms {
             every_dead_job_has_a_letter_and_no_other_job_has_one,
             a_letter_that_was_lost_in_the_broker_is_sent_again,
             many_callers_at_once_are_each_answered_and_each_job_rings,
+            a_worker_claims_what_is_in_its_lanes_and_leaves_nothing_there,
             a_submitted_video_rings,
             a_job_whose_message_was_lost_is_sent_again,
             a_message_that_waits_in_its_lane_is_not_sent_again,
