@@ -7,6 +7,7 @@ use std::{
 };
 
 mod bells;
+mod clock;
 mod faults;
 mod locks;
 
