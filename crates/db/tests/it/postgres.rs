@@ -10,6 +10,7 @@ mod bells;
 mod clock;
 mod faults;
 mod locks;
+mod snapshot;
 
 use reelfleet_db::{DatabaseConfig, Db, RawSend, Wakeup};
 use reelfleet_job::{JobId, Kind, Lane, Priority};
