@@ -199,24 +199,23 @@ fn every_row_of_the_failure_checklist_is_a_test_or_says_why_not() {
             table.insert(row, (required, shown));
         }
     }
-    let sources = sources();
-    let mut named: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (_, text) in &sources {
-        for (function, rows) in rows_of_functions(text) {
-            named.entry(function).or_default().extend(rows);
-        }
-    }
+    let sources: BTreeMap<_, _> = sources().into_iter().collect();
     for row in checklist() {
         let Some((required, shown)) = table.get(&*row) else {
             panic!("docs/SEMANTICS.md does not say where {row} is shown");
         };
         assert!(!required.is_empty() && !shown.is_empty(), "{row}");
-        // Every second piece is between backquotes.
-        let tests = shown.split('`').skip(1).step_by(2).filter(|name| name.contains('_'));
-        let tests: Vec<_> = tests.filter(|name| !name.contains(' ')).collect();
+        // Each test is a link to its file.
+        let tests: Vec<_> = shown.split("[`").skip(1).collect();
         assert_eq!(tests.is_empty(), shown.starts_with("Not tested"), "{row}: {shown}");
         for test in tests {
-            let rows = named.get(test).unwrap_or_else(|| panic!("{row}: there is no {test}"));
+            let (test, link) = test.split_once("`](../").unwrap();
+            let (path, _) = link.split_once(')').unwrap();
+            let text = sources.get(path).unwrap_or_else(|| panic!("{row}: there is no {path}"));
+            let mut functions = rows_of_functions(text).into_iter();
+            let Some((_, rows)) = functions.find(|(function, _)| *function == test) else {
+                panic!("{row}: there is no {test} in {path}");
+            };
             assert!(rows.contains(&*row), "the documentation of {test} does not name {row}");
         }
     }
