@@ -331,7 +331,7 @@ fn bucket(server: &Ministack) -> (Vec<(String, u64)>, bool) {
     (objects, text("/videos?uploads").contains("<UploadId>"))
 }
 
-/// E1 and A7's like: the storage is away.
+/// E1: it is away.
 #[test]
 fn a_fleet_on_s3_refuses_uploads_while_s3_is_away_and_goes_on_when_it_is_back() {
     let server = Ministack::start();
