@@ -24,6 +24,8 @@ pub struct Answer {
     pub bytes: Vec<u8>,
     /// `Retry-After`, if it was there.
     pub retry_after: Option<String>,
+    /// `Location`, if it was there.
+    pub location: Option<String>,
 }
 
 impl Client {
@@ -131,11 +133,11 @@ impl Client {
         let request = request.body(body).map_err(|error| error.to_string())?;
         let mut response = self.agent.run(request).map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok())
-            .map(ToOwned::to_owned);
+        let header = |name| {
+            let value = response.headers().get(name)?;
+            value.to_str().ok().map(ToOwned::to_owned)
+        };
+        let (retry_after, location) = (header("retry-after"), header("location"));
         let mut bytes = Vec::new();
         response
             .body_mut()
@@ -143,6 +145,6 @@ impl Client {
             .read_to_end(&mut bytes)
             .map_err(|error| error.to_string())?;
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
-        Ok(Answer { status, json, bytes, retry_after })
+        Ok(Answer { status, json, bytes, retry_after, location })
     }
 }

@@ -26,6 +26,7 @@ pub mod settled;
 pub mod small_disk;
 mod submit;
 mod verdict;
+pub mod way;
 pub mod wire;
 
 use std::time::{Duration, Instant};

@@ -74,7 +74,8 @@ impl Wire {
         };
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
-        Answer { status, json, bytes, retry_after: header("retry-after") }
+        let (retry_after, location) = (header("retry-after"), header("location"));
+        Answer { status, json, bytes, retry_after, location }
     }
 }
 

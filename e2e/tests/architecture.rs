@@ -160,6 +160,71 @@ fn the_example_environment_lists_what_the_executable_reads() {
     }
 }
 
+/// The rows of the failure checklist that are about accepting, delivering and storing.
+fn checklist() -> Vec<String> {
+    let rows = |letter: char, last: u32| (1..=last).map(move |n| format!("{letter}{n}"));
+    rows('A', 8).chain(rows('B', 23)).chain(rows('E', 4)).collect()
+}
+
+/// Rows that stand as words in a text.
+fn rows_in(text: &str) -> BTreeSet<&str> {
+    let is_row = |word: &&str| {
+        let number = word.strip_prefix(['A', 'B', 'E']).unwrap_or_default();
+        !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit())
+    };
+    text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(is_row).collect()
+}
+
+/// What each function's documentation names, by the function.
+fn rows_of_functions(text: &str) -> Vec<(&str, BTreeSet<&str>)> {
+    let (mut found, mut named) = (Vec::new(), BTreeSet::new());
+    for line in text.lines().map(str::trim) {
+        if let Some(said) = line.strip_prefix("/// ") {
+            named.extend(rows_in(said));
+        } else if let Some((_, name)) = line.split_once("fn ").filter(|_| !line.starts_with("//")) {
+            let end = name.find(|letter: char| letter != '_' && !letter.is_alphanumeric());
+            found.push((&name[..end.unwrap_or(name.len())], std::mem::take(&mut named)));
+        } else if !line.starts_with("#[") {
+            named.clear();
+        }
+    }
+    found
+}
+
+#[test]
+fn every_row_of_the_failure_checklist_is_a_test_or_says_why_not() {
+    let page = fs::read_to_string(root().join("docs/SEMANTICS.md")).unwrap();
+    let (_, section) = page.split_once("## Rows of the failure checklist").unwrap();
+    let (section, _) = section.split_once("\n### ").unwrap();
+    let mut table = BTreeMap::new();
+    for line in section.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        if let [_, row, required, shown, _] = cells[..] {
+            table.insert(row, (required, shown));
+        }
+    }
+    let sources: BTreeMap<_, _> = sources().into_iter().collect();
+    for row in checklist() {
+        let Some((required, shown)) = table.get(&*row) else {
+            panic!("docs/SEMANTICS.md does not say where {row} is shown");
+        };
+        assert!(!required.is_empty() && !shown.is_empty(), "{row}");
+        // Each test is a link to its file.
+        let tests: Vec<_> = shown.split("[`").skip(1).collect();
+        assert_eq!(tests.is_empty(), shown.starts_with("Not tested"), "{row}: {shown}");
+        for test in tests {
+            let (test, link) = test.split_once("`](../").unwrap();
+            let (path, _) = link.split_once(')').unwrap();
+            let text = sources.get(path).unwrap_or_else(|| panic!("{row}: there is no {path}"));
+            let mut functions = rows_of_functions(text).into_iter();
+            let Some((_, rows)) = functions.find(|(function, _)| *function == test) else {
+                panic!("{row}: there is no {test} in {path}");
+            };
+            assert!(rows.contains(&*row), "the documentation of {test} does not name {row}");
+        }
+    }
+}
+
 /// Every Rust file of ours with its path from the root.
 fn sources() -> Vec<(String, String)> {
     let root = root().canonicalize().unwrap();

@@ -318,6 +318,7 @@ fn assert_no_name_in_paths(data: &Path) {
     }
 }
 
+/// A8: through the whole fleet.
 #[test]
 fn hostile_names_are_only_titles() {
     let fleet = fleet(&[]);

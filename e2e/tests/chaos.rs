@@ -82,6 +82,7 @@ fn kill_everything(videos: usize, kills: usize) {
     assert_eq!(fleet.output_folders().len(), videos.len());
 }
 
+/// B1.
 #[test]
 fn workers_that_are_killed_lose_no_video() {
     kill_workers(8, 6);
@@ -92,6 +93,7 @@ fn a_fleet_that_is_killed_goes_on_where_it_was() {
     kill_everything(4, 2);
 }
 
+/// B1.
 #[test]
 #[ignore = "a long campaign: make chaos"]
 fn a_hundred_kills_of_workers_lose_no_video() {
@@ -119,6 +121,7 @@ fn workers_leave_when_only_the_main_process_is_killed() {
     assert_eq!(fleet.wait_final(&long)["status"], "cancelled");
 }
 
+/// B2.
 #[test]
 fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
     let fleet = Fleet::start(&["--min", "2", "--max", "2"], SETTINGS);
@@ -187,6 +190,7 @@ fn a_worker_told_to_leave_in_mid_transcode_is_not_charged() {
     assert_eq!(fleet.output_folders(), Vec::<PathBuf>::new());
 }
 
+/// B5, but for how fast the others go on; and B6: from the dead letters back.
 #[test]
 fn a_job_that_kills_its_workers_is_dead_after_its_attempts_and_others_go_on() {
     let fleet = Fleet::start(&["--max", "1"], &[("LEASE_SECONDS", "3"), ("MAX_ATTEMPTS", "2")]);

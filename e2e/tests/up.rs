@@ -148,6 +148,7 @@ fn a_second_ctrl_c_stops_at_once() {
     assert!(fleet.log().contains("1 job handed back"), "{}", fleet.log());
 }
 
+/// B23: while it runs.
 #[test]
 fn a_cancel_stops_the_work_and_leaves_nothing() {
     let fleet = Fleet::start(&["--max", "1"], &[]);

@@ -116,6 +116,7 @@ fn a_hundred_uploads_at_once_are_taken_or_told_when_to_come_back() {
     fleet.assert_clean();
 }
 
+/// A5: also a body without end.
 #[test]
 fn what_is_wrong_with_a_request_is_told_and_leaves_nothing() {
     let fleet = Fleet::start(&["--max", "1"], &[("MAX_UPLOAD_BYTES", "100000")]);
@@ -180,6 +181,7 @@ fn what_is_no_video_fails_and_can_be_deleted_without_a_trace() {
     fleet.assert_clean();
 }
 
+/// A4.
 #[test]
 fn cut_connections_and_slow_clients_leave_nothing_and_stop_nobody() {
     let settings = [
@@ -222,6 +224,7 @@ fn cut_connections_and_slow_clients_leave_nothing_and_stop_nobody() {
     assert_nothing_left(&fleet, (before.0 + 1, before.1 + 1, before.2 + 3));
 }
 
+/// A6, and B15: SQLite is on that disk.
 #[test]
 fn a_full_disk_is_told_survived_and_recovered_from() {
     let disk = SmallDisk::mount(96);
@@ -268,6 +271,7 @@ fn a_full_disk_is_told_survived_and_recovered_from() {
     fleet.assert_clean();
 }
 
+/// B22: one retry, by the clock on the wall.
 #[test]
 fn a_disk_that_fills_up_in_mid_transcode_costs_a_try_and_no_video() {
     let disk = SmallDisk::mount(96);

@@ -67,6 +67,7 @@ async fn pages_of_jobs_join_without_gap_or_overlap() {
     }
 }
 
+/// B6: pressed twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_job_is_redriven_once() {
     let app = App::start().await;
@@ -139,6 +140,7 @@ async fn dead_jobs_are_redriven_by_name_or_all() {
     }
 }
 
+/// B23: while it waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelling_stops_what_waits_at_once_and_what_runs_soon() {
     let app = App::start().await;

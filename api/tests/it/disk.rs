@@ -34,6 +34,7 @@ impl Drop for SmallDisk {
     }
 }
 
+/// A6.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_up_in_mid_upload_refuses_it_and_recovers() {
     let folder = tempfile::tempdir().unwrap();

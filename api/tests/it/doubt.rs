@@ -1,10 +1,16 @@
 //! What becomes of the source when the database does not say whether it has recorded the video.
 
+use bytes::Bytes;
+use futures_util::stream;
 use reelfleet_runtime::Clock;
 use reelfleet_servers::Postgres;
 use reelfleet_storage::Storage;
+use tokio::sync::mpsc;
 
-use crate::app::{Account, App, eventually};
+use crate::{
+    app::{Account, App, eventually},
+    client::Answer,
+};
 
 /// Runs at the commit of every new video.
 const AT_COMMIT: &str = "
@@ -19,11 +25,12 @@ fn at_commit(server: &Postgres, what: &str) {
     server.run("fleet", &format!("{replace} $${body}$$"));
 }
 
-async fn upload(app: &App, account: &Account) -> (u16, String) {
+async fn upload(app: &App, account: &Account) -> Answer {
     let upload = app.post("/api/videos?title=clip").signed(account);
-    upload.header("content-type", "video/mp4").body("frames").await.problem()
+    upload.header("content-type", "video/mp4").body("frames").await
 }
 
+/// A7 and A2: nothing is accepted that was not committed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_goes_when_its_commit_is_refused_and_stays_when_nobody_knows() {
     let server = Postgres::start();
@@ -35,13 +42,43 @@ async fn a_source_goes_when_its_commit_is_refused_and_stays_when_nobody_knows() 
     server.run("fleet", AT_COMMIT);
 
     at_commit(&server, "RAISE EXCEPTION 'no'");
-    assert_eq!(upload(&app, &ann).await, (500, "internal".to_owned()));
+    assert_eq!(upload(&app, &ann).await.problem(), (500, "internal".to_owned()));
     assert_eq!((app.videos(&ann).await.len(), app.sources().await), (0, 0));
 
     // Longer than a call may take: it is answered while the commit is still under way.
     at_commit(&server, "PERFORM pg_sleep(15)");
-    assert_eq!(upload(&app, &ann).await, (503, "busy".to_owned()));
+    assert_eq!(upload(&app, &ann).await.problem(), (503, "busy".to_owned()));
     assert_eq!(app.videos(&ann).await.len(), 0, "it was too quick to prove anything");
     eventually("recorded all the same", async || app.videos(&ann).await.len() == 1).await;
     assert_eq!(app.sources().await, 1);
+}
+
+/// A7.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_whose_database_goes_away_midway_is_refused_and_uploads_pass_once_it_is_back() {
+    let server = Postgres::start();
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::local(&folder.path().join("blobs")).await.unwrap();
+    let url = server.create("fleet");
+    let app = App::of(folder, &url, storage, Clock::system(), |_| {}).await;
+    let ann = app.user("ann").await;
+    let (sender, receiver) = mpsc::channel::<Bytes>(1);
+    let body =
+        stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+    let ask = app.post("/api/videos").signed(&ann).header("content-type", "video/mp4").stream(body);
+    let uploading = tokio::spawn(ask.into_future());
+    sender.send(Bytes::from_static(b"first ")).await.unwrap();
+    eventually("the upload has begun", async || app.temporary_files() == 1).await;
+    server.kill();
+    sender.send(Bytes::from_static(b"second")).await.unwrap();
+    drop(sender);
+    let answer = uploading.await.unwrap();
+    assert_eq!(answer.problem(), (503, "busy".to_owned()));
+    assert_eq!(app.temporary_files(), 0);
+
+    server.restart();
+    eventually("an upload passes", async || upload(&app, &ann).await.status == 202).await;
+    assert_eq!(app.videos(&ann).await.len(), 1);
+    // What the refused one stored no row names: the collector takes it after its hour.
+    assert!(app.sources().await <= 2);
 }

@@ -95,6 +95,7 @@ async fn the_head_of_a_file_says_what_its_body_would_be() {
     assert!(!head.header("etag").is_empty());
 }
 
+/// E4: traversal, through the API.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_name_leads_out_of_a_video() {
     let app = App::start().await;

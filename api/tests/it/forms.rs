@@ -58,6 +58,7 @@ async fn details_count_before_and_after_the_file() {
     }
 }
 
+/// A8: names of files.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_files_name_is_a_title_and_nothing_else() {
     let app = App::start().await;
@@ -85,6 +86,7 @@ async fn a_files_name_is_a_title_and_nothing_else() {
     }
 }
 
+/// A8: fields and files.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_of_the_wrong_kind_is_refused_and_leaves_nothing() {
     let app = App::start().await;
@@ -118,6 +120,7 @@ async fn a_form_of_the_wrong_kind_is_refused_and_leaves_nothing() {
     assert_eq!((app.temporary_files(), app.sources().await), (0, 0));
 }
 
+/// A8: what is no form.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_form_is_refused_and_leaves_nothing() {
     let app = App::start().await;

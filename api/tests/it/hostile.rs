@@ -19,6 +19,7 @@ fn head(account: &Account, length: &str) -> String {
     )
 }
 
+/// A4: it vanishes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_vanishes_leaves_nothing_behind() {
     let app = App::start().await;
@@ -49,6 +50,7 @@ async fn a_client_that_vanishes_leaves_nothing_behind() {
     assert_eq!((app.videos(&ann).await.len(), app.sources().await), (0, 0));
 }
 
+/// A4: it drips.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_drips_is_dropped_and_leaves_nothing() {
     let app = App::with(|config| config.upload_stall = Duration::from_millis(300)).await;
@@ -66,6 +68,7 @@ async fn a_client_that_drips_is_dropped_and_leaves_nothing() {
     assert_eq!((app.temporary_files(), app.sources().await), (0, 0));
 }
 
+/// A4: many at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_slow_clients_do_not_keep_a_normal_one_out() {
     let app = App::start().await;
@@ -122,6 +125,7 @@ async fn a_client_that_sends_all_before_it_reads_still_sees_why_it_is_refused() 
     assert_eq!((app.temporary_files(), app.sources().await), (0, 0));
 }
 
+/// A5: a length that lies.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_length_that_lies_does_not_smuggle_anything() {
     let app = App::start().await;

@@ -74,6 +74,7 @@ async fn too_little_free_space_refuses_uploads_before_they_are_read() {
     assert_eq!(app.get("/health").await.status, 200);
 }
 
+/// B21: at the API.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_json_body_is_limited_and_must_be_json() {
     let app = App::start().await;

@@ -15,6 +15,7 @@ fn with_key(app: &App, account: &Account, key: &str, title: &str, body: &'static
         .body(body)
 }
 
+/// A3: fifty at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_uploads_at_once_under_one_key_are_one_video() {
     let app = App::start().await;
@@ -34,6 +35,7 @@ async fn fifty_uploads_at_once_under_one_key_are_one_video() {
     assert_eq!((app.temporary_files(), app.sources().await), (0, 1));
 }
 
+/// A3: another body.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_is_good_for_one_upload_only() {
     let app = App::start().await;

@@ -61,6 +61,7 @@ async fn a_raw_upload_that_says_wrong_things_is_refused() {
     assert_eq!((app.temporary_files(), app.sources().await), (0, 0));
 }
 
+/// A5: too large.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_past_the_limit_is_refused_with_and_without_a_length() {
     let app = App::with(|config| config.max_upload_bytes = 200_000).await;
@@ -84,6 +85,7 @@ async fn an_upload_past_the_limit_is_refused_with_and_without_a_length() {
     assert_eq!((app.temporary_files(), app.sources().await), (0, 1));
 }
 
+/// A5: empty.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_body_without_a_length_is_an_empty_file() {
     let app = App::start().await;

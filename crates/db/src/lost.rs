@@ -29,7 +29,12 @@ pub(crate) fn verdict(
     }
     // The first loss is most likely the worker's own end, so the job is due at
     // once; a job that loses one worker after the other waits like any other failure.
-    let wait = if attempts <= 1 { None } else { policy.wait(attempts - 1, 1.0) };
+    let wait = if attempts <= 1 {
+        None
+    } else {
+        // How many tries the job has, its row says: the policy's own number is for other jobs.
+        RetryPolicy { max_attempts: most, ..policy.clone() }.wait(attempts - 1, 1.0)
+    };
     let state = if wait.is_some() { State::Scheduled } else { State::Queued };
     Verdict { state, wait: wait.unwrap_or_default() }
 }
@@ -69,5 +74,15 @@ mod tests {
         assert_eq!(state(3, false).state, State::Dead);
         assert_eq!(state(3, true).state, State::Cancelled);
         assert_eq!(state(1, true).reason(), None);
+    }
+
+    #[test]
+    fn a_job_that_is_lost_again_and_again_waits_as_long_as_any_does() {
+        let policy = RetryPolicy::default();
+        let wait = |attempts| verdict(attempts, 100, false, &policy).wait;
+        assert_eq!(wait(5), Duration::from_secs(320));
+        for attempts in 6..100 {
+            assert_eq!(wait(attempts), policy.longest, "{attempts}");
+        }
     }
 }

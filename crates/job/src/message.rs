@@ -59,6 +59,7 @@ impl Message {
 mod tests {
     use super::*;
 
+    /// B21: a message only points at its job.
     #[test]
     fn the_wire_form_is_fixed() {
         let job = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
@@ -68,6 +69,7 @@ mod tests {
         assert_eq!(Message::decode(body).unwrap(), message);
     }
 
+    /// B21: another version.
     #[test]
     fn a_foreign_body_is_an_error_and_never_a_panic() {
         for body in ["", "{", "null", r#"{"v":1}"#, r#"{"v":1,"job":"x","kind":"transcode"}"#] {

@@ -51,6 +51,7 @@ impl RetryPolicy {
 mod tests {
     use super::*;
 
+    /// B22: the ladder.
     #[test]
     fn waits_grow_until_the_longest_and_then_the_job_is_dead() {
         let policy = RetryPolicy { max_attempts: 6, ..RetryPolicy::default() };
@@ -58,6 +59,7 @@ mod tests {
         assert_eq!(waits, [Some(5), Some(20), Some(80), Some(320), Some(900), None]);
     }
 
+    /// B22: the jitter.
     #[test]
     fn jitter_spreads_over_the_upper_half_of_the_wait() {
         let policy = RetryPolicy::default();

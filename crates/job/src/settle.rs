@@ -52,6 +52,7 @@ pub fn settle(outcome: Outcome, attempts: u32, policy: &RetryPolicy, random: f64
 mod tests {
     use super::*;
 
+    /// B22: permanent errors have no retry.
     #[test]
     fn each_outcome_settles_in_one_way() {
         let policy = RetryPolicy { max_attempts: 2, ..RetryPolicy::default() };

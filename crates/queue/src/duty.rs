@@ -76,6 +76,7 @@ impl Duty {
 mod tests {
     use super::*;
 
+    /// B18: two who think that they lead.
     #[tokio::test]
     async fn a_duty_that_another_took_over_is_lost_within_a_long_turn() {
         let folder = tempfile::tempdir().unwrap();

@@ -20,6 +20,7 @@ pub fn lane_order(kind: Kind, turn: u64) -> [Lane; 3] {
 mod tests {
     use super::*;
 
+    /// B19: the weights.
     #[test]
     fn every_lane_comes_first_in_some_turn_and_high_in_most() {
         let firsts: Vec<_> =

@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use crate::QueueConfig;
 
+    /// B18: two who think that they lead.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn who_loses_the_duty_looks_at_nothing_and_sends_nothing_any_more() {
         let folder = tempfile::tempdir().unwrap();

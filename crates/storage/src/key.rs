@@ -83,6 +83,7 @@ mod tests {
         assert_eq!(output.to_string(), format!("outputs/{job}/3/hls/v0_720p/seg-001.m4s"));
     }
 
+    /// E4: traversal.
     #[test]
     fn a_name_that_leads_elsewhere_is_refused() {
         let long = "a".repeat(LONGEST_NAME + 1);

@@ -251,7 +251,8 @@ impl Row {
         if self.state != State::Running || !lost {
             return None;
         }
-        let wait = if self.attempts <= 1 { None } else { policy.wait(self.attempts - 1, 1.0) };
+        let own = RetryPolicy { max_attempts: self.max_attempts, ..policy.clone() };
+        let wait = if self.attempts <= 1 { None } else { own.wait(self.attempts - 1, 1.0) };
         let to = if self.cancel_requested {
             State::Cancelled
         } else if self.attempts >= self.max_attempts {

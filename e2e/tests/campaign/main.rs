@@ -39,26 +39,31 @@ fn long(backend: Backend) {
     report.assert_nothing_lost();
 }
 
+/// A1, B1, B2, B15 and B18: processes are killed and frozen, five of them on one file.
 #[test]
 fn sqlite_loses_nothing_and_does_nothing_twice() {
     short(Backend::Sqlite);
 }
 
+/// A1, B1, B2, B9, B13 and B18: as above, with replies that are lost and restarts of the server.
 #[test]
 fn postgres_loses_nothing_and_does_nothing_twice() {
     short(Backend::Postgres);
 }
 
+/// A1, A2, B1, B2, B9, B13 and B18: as above, of the broker.
 #[test]
 fn redis_loses_nothing_and_does_nothing_twice() {
     short(Backend::Redis);
 }
 
+/// A1, A2, B1, B2, B13 and B18: as above, and the broker forgets everything.
 #[test]
 fn sqs_loses_nothing_and_does_nothing_twice() {
     short(Backend::Sqs);
 }
 
+/// A1, A2, B1, B2, B9, B13 and B18: as above.
 #[test]
 fn rabbitmq_loses_nothing_and_does_nothing_twice() {
     short(Backend::RabbitMq);

@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// How long everything may take to end once nothing goes wrong any more. A message that its
-/// broker lost is looked for after a minute, and a job whose worker was lost five times waits for
-/// more than five.
-const HEAL: Duration = Duration::from_secs(900);
+/// broker lost is looked for after a minute, and a job whose worker was lost six times waits for a
+/// quarter of an hour.
+const HEAL: Duration = Duration::from_secs(1200);
 
 pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     let began = Instant::now();
@@ -58,6 +58,7 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     report.seconds = began.elapsed().as_secs_f64().round();
     report.cut_connections = stage.cut.done();
     report.judge(&stage, &sent, &kills);
+    stage.store.assert_whole();
     if report.lost > 0 {
         println!("{}", logs(stage.folder.path()));
     }

@@ -88,6 +88,7 @@ impl Place {
     }
 }
 
+/// A7 and E2: what is left behind is collected.
 #[tokio::test]
 async fn a_lost_epoch_goes_at_once_and_what_no_row_names_after_an_hour() {
     let mut place = Place::new().await;

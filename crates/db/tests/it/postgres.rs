@@ -7,8 +7,10 @@ use std::{
 };
 
 mod bells;
+mod clock;
 mod faults;
 mod locks;
+mod snapshot;
 
 use reelfleet_db::{DatabaseConfig, Db, RawSend, Wakeup};
 use reelfleet_job::{JobId, Kind, Lane, Priority};

@@ -116,7 +116,7 @@ async fn a_change_by_another_connection_wakes_every_waiter() {
     }
 }
 
-/// A row as only a newer version would write it.
+/// B21: a kind of a newer version. A row as only a newer version would write it.
 #[tokio::test]
 async fn a_job_that_this_version_cannot_read_is_dead_and_hides_no_other() {
     let folder = tempfile::tempdir().unwrap();
@@ -137,4 +137,29 @@ async fn a_job_that_this_version_cannot_read_is_dead_and_hides_no_other() {
     let all = reelfleet_db::JobFilter { limit: 10, ..Default::default() };
     let listed: Vec<_> = db.jobs(&all).await.unwrap().rows.iter().map(|job| job.id).collect();
     assert_eq!(listed, [good.job]);
+}
+
+/// B6: who redrives is written down, once.
+#[tokio::test]
+async fn what_operators_do_to_a_job_is_written_down_with_their_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(folder.path()).await;
+    let video = suite::queued(&db).await;
+    let dies = async || {
+        let (_, claimed) = suite::claim(&db, &video).await;
+        let why = reelfleet_job::Reason::new("x", "y");
+        assert!(db.close_dead(video.job, claimed.epoch, &why).await.unwrap());
+    };
+    dies().await;
+    assert!(db.redrive(video.job, "ada").await.unwrap());
+    assert!(!db.redrive(video.job, "bob").await.unwrap());
+    dies().await;
+    assert!(db.discard(video.job, "eve").await.unwrap());
+    let written: Vec<(String, String)> =
+        sqlx::query_as("SELECT actor, action FROM audit ORDER BY id")
+            .fetch_all(&pool(folder.path()).await)
+            .await
+            .unwrap();
+    let deed = |who: &str, what: &str| (who.to_owned(), what.to_owned());
+    assert_eq!(written, [deed("ada", "redrive"), deed("eve", "discard")]);
 }

@@ -92,6 +92,7 @@ async fn what_was_confirmed_is_there_after_postgres_was_killed_under_load() {
     }
 }
 
+/// B21: another version.
 #[tokio::test]
 async fn a_body_of_an_unknown_form_becomes_a_dead_letter_and_hides_nothing() {
     let fixture = on_sqlite::fixture().await;

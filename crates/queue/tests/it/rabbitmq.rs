@@ -84,6 +84,7 @@ async fn send_at_last(queue: &Queue, batch: &[(Lane, Message)]) {
     tokio::time::timeout(LONG, tries).await.unwrap();
 }
 
+/// B21: unknown form, and no UTF-8.
 #[tokio::test]
 async fn a_body_of_an_unknown_form_becomes_a_dead_letter_and_hides_nothing() {
     let url = host(&NODE);
@@ -155,6 +156,7 @@ async fn messages_in_the_hand_of_one_who_goes_away_come_to_another() {
     }
 }
 
+/// B2: a late acknowledgement.
 #[tokio::test]
 async fn connections_that_are_closed_are_made_again_and_old_receipts_do_nothing() {
     let url = host(&NODE);

@@ -119,6 +119,7 @@ async fn in_flight(queue: &Queue) -> u64 {
 
 suite::conforms!(fixture);
 
+/// B21.
 #[tokio::test]
 async fn a_body_of_an_unknown_form_becomes_a_dead_letter_however_it_is_received() {
     let url = shared();

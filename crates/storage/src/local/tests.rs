@@ -26,6 +26,7 @@ async fn a_folder_conforms_and_is_empty_afterwards() {
     assert_eq!(entries(&folder.path().join("made/on/the/way")), [""; 0]);
 }
 
+/// E4: links.
 #[tokio::test]
 async fn a_link_in_the_way_is_not_followed() {
     let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -83,6 +84,7 @@ async fn fetching_costs_no_space_on_the_same_file_system() {
     assert!(storage.fetch(&Key::source(video), &to).await.is_err());
 }
 
+/// E4: a crash before the rename.
 #[tokio::test]
 async fn what_a_dead_process_left_is_removed_once_it_is_old() {
     let folder = tempfile::tempdir().unwrap();
@@ -200,6 +202,7 @@ mod on_another_file_system {
         assert_eq!(entries(&disk.path()).len(), 1);
     }
 
+    /// E4: from another device.
     #[tokio::test]
     async fn files_cross_file_systems_by_copy() {
         let Some(disk) = SmallDisk::mount() else { return };

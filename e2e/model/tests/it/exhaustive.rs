@@ -17,6 +17,7 @@ fn holds<const J: usize, const H: usize>(
     checked
 }
 
+/// A1, B1, B2 and B4: in every order.
 #[test]
 fn deaths_and_bad_brokers_lose_nothing() {
     let checked = holds::<1, 2>([0, 1], (2, 2), Harm { messages: true, ..Harm::DEATHS });
@@ -29,6 +30,7 @@ fn lost_answers_double_nothing() {
     assert!(checked.impossible.is_empty(), "{checked}");
 }
 
+/// B6 and B23: in every order.
 #[test]
 fn owners_and_operators_come_between_at_any_time() {
     holds::<1, 2>([0, 1], (2, 1), Harm { people: true, failures: true, ..QUIET });

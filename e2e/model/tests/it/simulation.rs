@@ -5,6 +5,7 @@ use reelfleet_model::{Rule, Rules, Size, Tally, simulate};
 const LARGE: Size = Size { jobs: 300, workers: 6, hands: 2, steps: 25 };
 const SMALL: Size = Size { jobs: 20, workers: 3, hands: 2, steps: 40 };
 
+/// A1, B2 and B4: on the real database.
 #[tokio::test]
 async fn hundreds_of_jobs_in_a_storm_all_end_with_one_effect() {
     let mut all = Tally::default();

@@ -41,6 +41,7 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     assert!(rung(&mut work, LONG).await, "a released message woke nobody");
 }
 
+/// B13: a pool that is used up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_connection_is_enough_for_every_call_and_one_more_for_all_who_wait() {
     let url = url();

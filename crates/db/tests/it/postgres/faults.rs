@@ -19,7 +19,7 @@ use crate::suite;
 /// A call ends within 10 s; the rest is for a busy machine.
 const BOUND: Duration = Duration::from_secs(20);
 
-/// A server that is killed takes the connections with it; the same `Db` goes on afterwards.
+/// B13: a restart. A server that is killed takes the connections with it; the same `Db` goes on afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_was_killed_is_away_and_then_back_with_every_answered_row() {
     let server = Postgres::start();
@@ -64,6 +64,7 @@ async fn is_back(db: &Db) {
     tokio::time::timeout(LONG, back).await.expect("the database is back");
 }
 
+/// B13: more calls than connections, none of which is answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_to_a_frozen_server_end_in_time_and_all_goes_on_once_it_thaws_or_restarts() {
     let server = Postgres::start();

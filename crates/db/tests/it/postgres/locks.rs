@@ -46,6 +46,7 @@ pub(super) async fn stand_in_line<T>(pool: &PgPool, calls: &[JoinHandle<T>]) {
     tokio::time::timeout(LONG, in_line).await.unwrap();
 }
 
+/// B23: deleted while it finishes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_finish_waits_for_a_delete_before_it_locks_the_job() {
     let (db, pool) = opened().await;
@@ -122,6 +123,7 @@ fn storm(db: &Db, video: &Video, epoch: Option<u64>, well: bool) -> Vec<JoinHand
     (0..8).map(task).collect()
 }
 
+/// B13: no deadlock; and B23: at every moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_happens_to_a_video_at_once_it_ends_deleted_with_a_closed_job() {
     let ((), db) = fresh().await;
@@ -173,6 +175,7 @@ async fn whatever_happens_to_a_video_at_once_it_ends_deleted_with_a_closed_job()
     }
 }
 
+/// B13: no deadlock.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn batches_of_messages_that_are_sent_and_released_at_once_wait_in_no_circle() {
     let ((), db) = fresh().await;

@@ -3,7 +3,7 @@ use std::time::Duration;
 use reelfleet_db::{Beat, Db, Pulse, Reaped};
 use reelfleet_job::{JobId, Payload, Reason, RetryPolicy, State, VideoStatus, WorkerId};
 
-use super::{LEASE, claim, finished, noops, queued, reap_until_something, user};
+use super::{LEASE, claim, finished, new_video, noops, queued, reap_until_something, submit, user};
 
 pub(crate) async fn a_claim_counts_an_attempt_and_raises_the_epoch(db: Db) {
     let video = queued(&db).await;
@@ -16,6 +16,7 @@ pub(crate) async fn a_claim_counts_an_attempt_and_raises_the_epoch(db: Db) {
     assert_eq!(seen.status, VideoStatus::Processing);
 }
 
+/// B4.
 pub(crate) async fn of_many_claims_at_once_one_wins(db: Db) {
     let video = queued(&db).await;
     let tries: Vec<_> = (0..20)
@@ -31,6 +32,7 @@ pub(crate) async fn of_many_claims_at_once_one_wins(db: Db) {
     assert_eq!(won, 1);
 }
 
+/// B2: a late finish; E3: files are those of one epoch.
 pub(crate) async fn only_the_current_epoch_has_effects(db: Db) {
     let video = queued(&db).await;
     let zombie = WorkerId::generate();
@@ -72,6 +74,7 @@ pub(crate) async fn a_job_handed_back_is_not_charged(db: Db) {
     assert_eq!((again.attempts, again.epoch), (1, 2));
 }
 
+/// B17: not early.
 pub(crate) async fn a_retry_waits_until_it_is_due(db: Db) {
     let video = queued(&db).await;
     let why = Reason::new("internal", "Something went wrong.");
@@ -83,6 +86,24 @@ pub(crate) async fn a_retry_waits_until_it_is_due(db: Db) {
     assert!(db.claim(video.job, WorkerId::generate(), LEASE).await.unwrap().is_none());
 }
 
+/// B17: a cancel counts until the claim.
+pub(crate) async fn a_job_that_waits_for_its_next_try_can_be_cancelled_until_it_is_claimed(db: Db) {
+    let why = Reason::new("internal", "Something went wrong.");
+    for wait in [LEASE, Duration::ZERO] {
+        let video =
+            submit(&db, &new_video(user(&db, &format!("{wait:?}@example.com")).await)).await;
+        let (_, claimed) = claim(&db, &video).await;
+        assert!(db.retry(video.job, claimed.epoch, wait, &why).await.unwrap());
+        // Not due yet, or due with its message on the way.
+        while db.take_due(10).await.unwrap().is_empty() && wait.is_zero() {}
+        db.cancel_video(video.owner, video.id).await.unwrap().unwrap();
+        assert!(db.take_due(10).await.unwrap().is_empty());
+        assert!(db.claim(video.job, WorkerId::generate(), LEASE).await.unwrap().is_none());
+        assert_eq!(db.job(video.job).await.unwrap().unwrap().state, State::Cancelled);
+    }
+}
+
+/// B5: tries are counted when they begin.
 pub(crate) async fn a_lease_that_ran_out_frees_the_job_until_no_attempt_is_left(db: Db) {
     let video = queued(&db).await;
     // Three attempts: due at once after the first loss, after a wait later.
@@ -140,6 +161,7 @@ pub(crate) async fn a_job_that_nobody_cancelled_cannot_be_closed_as_cancelled(db
     assert!(db.close_done(video.job, claimed.epoch, &finished(&video)).await.unwrap());
 }
 
+/// B23: while it finishes.
 pub(crate) async fn a_cancelled_job_cannot_be_published(db: Db) {
     let video = queued(&db).await;
     let (_, claimed) = claim(&db, &video).await;

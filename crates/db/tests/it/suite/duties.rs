@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::LEASE;
 
+/// B18.
 pub(crate) async fn of_many_who_offer_one_has_the_duty(db: Db) {
     let offers = (0..16).map(|_| {
         let db = db.clone();
@@ -18,6 +19,7 @@ pub(crate) async fn of_many_who_offer_one_has_the_duty(db: Db) {
     assert_eq!(db.take_duty("another", Uuid::now_v7(), LEASE).await.unwrap(), Some(1));
 }
 
+/// B18: one takes over from another.
 pub(crate) async fn a_duty_is_kept_left_and_taken_over_with_the_next_epoch(db: Db) {
     let (first, second) = (Uuid::now_v7(), Uuid::now_v7());
     assert_eq!(db.take_duty("relay", first, LEASE).await.unwrap(), Some(1));

@@ -116,6 +116,7 @@ macro_rules! conforms {
             claims::only_the_current_epoch_has_effects,
             claims::a_job_handed_back_is_not_charged,
             claims::a_retry_waits_until_it_is_due,
+            claims::a_job_that_waits_for_its_next_try_can_be_cancelled_until_it_is_claimed,
             claims::a_lease_that_ran_out_frees_the_job_until_no_attempt_is_left,
             claims::a_dead_workers_jobs_are_freed_without_waiting_for_the_lease,
             claims::a_beat_renews_the_lease_and_tells_of_a_cancel,

@@ -5,6 +5,7 @@ use reelfleet_job::{JobId, Reason, State, WorkerId};
 
 use super::{LEASE, claim, finished, new_video, queued, submit};
 
+/// B6: the same id, tries anew, once.
 pub(crate) async fn a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can(db: Db) {
     let video = queued(&db).await;
     assert!(!db.redrive(video.job, "ada").await.unwrap());

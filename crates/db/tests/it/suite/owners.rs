@@ -12,6 +12,7 @@ async fn account(db: &Db, email: &str) -> User {
     db.user(id).await.unwrap().unwrap()
 }
 
+/// A3.
 pub(crate) async fn a_repeated_upload_is_one_video(db: Db) {
     let owner = user(&db, "owner@example.com").await;
     let same = || {

@@ -29,6 +29,7 @@ pub(crate) async fn a_due_job_without_a_message_is_taken_once(db: Db) {
     assert!(db.take_due(10).await.unwrap().is_empty());
 }
 
+/// B2: a late acknowledgement.
 pub(crate) async fn a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing(db: Db) {
     let video = queued(&db).await;
     let lanes = Lane::of(Kind::Transcode);

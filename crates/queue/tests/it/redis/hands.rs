@@ -12,6 +12,7 @@ use reelfleet_servers::Redis;
 use super::{LONG, NORMAL, Raw, in_flight, one, queue, ring, send, shared};
 use crate::suite;
 
+/// B2: a late acknowledgement.
 #[tokio::test]
 async fn a_message_of_a_dead_worker_comes_to_another_after_a_while_and_its_old_receipt_does_nothing()
  {

@@ -44,6 +44,7 @@ pub(crate) fn dead_job(fixture: &Fixture) -> impl Future<Output = JobId> {
     }
 }
 
+/// B6: the letter goes with the redrive, and no other does.
 pub(crate) async fn every_dead_job_has_a_letter_and_no_other_job_has_one(fixture: Fixture) {
     let Fixture { db, queue, .. } = &fixture;
     let job = dead_job(&fixture).await;

@@ -88,6 +88,7 @@ macro_rules! conforms {
             many_callers_at_once_are_each_answered_and_each_job_rings,
             a_worker_claims_what_is_in_its_lanes_and_leaves_nothing_there,
             a_submitted_video_rings,
+            a_job_whose_process_died_before_it_sent_is_sent_by_the_relay,
             a_job_whose_message_was_lost_is_sent_again,
             a_message_that_waits_in_its_lane_is_not_sent_again,
             a_job_that_was_handed_back_is_sent_again,
@@ -142,30 +143,38 @@ fn relay(fixture: &Fixture) -> Relay {
     Relay::new(fixture.db.clone(), fixture.queue.clone(), RelayConfig::default())
 }
 
+/// A video of a user of its own.
+async fn new_video(db: &Db) -> NewVideo {
+    let user = NewUser {
+        email: format!("{}@example.com", JobId::generate()),
+        password_hash: String::new(),
+        role: Role::User,
+    };
+    NewVideo {
+        id: VideoId::generate(),
+        owner: db.create_user(&user).await.unwrap().id,
+        title: "holiday".to_owned(),
+        profile: "web".to_owned(),
+        priority: Priority::Normal,
+        source_bytes: 1,
+        idempotency_key: None,
+        fingerprint: "f".to_owned(),
+        max_attempts: 3,
+    }
+}
+
+fn fresh(submitted: Submitted) -> Video {
+    match submitted {
+        Submitted::New(video) => *video,
+        other => panic!("{other:?}"),
+    }
+}
+
 pub(crate) fn submitted(fixture: &Fixture) -> impl Future<Output = Video> {
     let (db, queue) = (fixture.db.clone(), fixture.queue.clone());
     async move {
-        let user = NewUser {
-            email: format!("{}@example.com", JobId::generate()),
-            password_hash: String::new(),
-            role: Role::User,
-        };
-        let owner = db.create_user(&user).await.unwrap().id;
-        let new = NewVideo {
-            id: VideoId::generate(),
-            owner,
-            title: "holiday".to_owned(),
-            profile: "web".to_owned(),
-            priority: Priority::Normal,
-            source_bytes: 1,
-            idempotency_key: None,
-            fingerprint: "f".to_owned(),
-            max_attempts: 3,
-        };
-        match submit_video(&db, &queue, &new).await.unwrap() {
-            Submitted::New(video) => *video,
-            other => panic!("{other:?}"),
-        }
+        let new = new_video(&db).await;
+        fresh(submit_video(&db, &queue, &new).await.unwrap())
     }
 }
 
@@ -281,6 +290,7 @@ pub(crate) async fn many_receivers_share_what_is_there_without_doubles(
     assert_eq!(sorted(all), sorted(jobs));
 }
 
+/// B19.
 pub(crate) async fn urgent_messages_go_first_and_low_ones_progress(Fixture { queue, .. }: Fixture) {
     for _ in 0..20 {
         send(&queue, Priority::High).await;
@@ -303,6 +313,20 @@ pub(crate) async fn a_submitted_video_rings(fixture: Fixture) {
     // The relay sees that a message is on its way.
     relay(&fixture).turn().await.unwrap();
     assert_eq!(ready(&fixture.queue).await, 0);
+}
+
+/// A1.
+pub(crate) async fn a_job_whose_process_died_before_it_sent_is_sent_by_the_relay(fixture: Fixture) {
+    let new = new_video(&fixture.db).await;
+    // Recorded, which is the last thing that was done.
+    let video = fresh(fixture.db.submit_video(&new).await.unwrap());
+    assert_eq!(ready(&fixture.queue).await, 0);
+    for _ in 0..2 {
+        relay(&fixture).turn().await.unwrap();
+    }
+    let received = receive(&fixture.queue, 0).await;
+    let jobs: Vec<_> = received.iter().map(|delivery| delivery.message.job).collect();
+    assert_eq!(jobs, [video.job]);
 }
 
 pub(crate) async fn a_job_whose_message_was_lost_is_sent_again(fixture: Fixture) {
@@ -343,6 +367,7 @@ pub(crate) async fn a_job_that_was_handed_back_is_sent_again(fixture: Fixture) {
     assert_eq!(receive(&fixture.queue, 0).await[0].message.job, video.job);
 }
 
+/// B1: after its lease.
 pub(crate) async fn a_lost_job_is_freed_and_sent_again(fixture: Fixture) {
     let video = submitted(&fixture).await;
     let delivery = receive(&fixture.queue, 0).await.remove(0);

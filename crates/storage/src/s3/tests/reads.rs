@@ -27,6 +27,7 @@ fn target() -> (tempfile::TempDir, PathBuf) {
     (folder, to)
 }
 
+/// E1: a read that is cut.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_goes_on_where_the_connection_was_cut() {
     let (s3, faults, key, whole) = far_blob().await;
@@ -38,6 +39,7 @@ async fn a_fetch_goes_on_where_the_connection_was_cut() {
     assert_eq!(faults.cut.load(Ordering::SeqCst), 4);
 }
 
+/// E1: a bound on tries.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_that_never_gets_on_is_given_up_and_leaves_no_file() {
     let (s3, faults, key, _) = far_blob().await;
@@ -50,6 +52,7 @@ async fn a_fetch_that_never_gets_on_is_given_up_and_leaves_no_file() {
     assert!(!to.exists());
 }
 
+/// E1: a wrong checksum, reading.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_damaged_on_the_way_is_refused() {
     let (s3, faults, key, _) = far_blob().await;
@@ -60,6 +63,7 @@ async fn what_was_damaged_on_the_way_is_refused() {
     assert!(!to.exists());
 }
 
+/// E3.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_blob_that_is_replaced_in_mid_fetch_is_not_mixed() {
     let (s3, _, key, whole) = far_blob().await;

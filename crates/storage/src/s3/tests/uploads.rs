@@ -98,6 +98,7 @@ async fn an_upload_that_finds_no_room_for_long_is_an_error_and_holds_nothing() {
     assert_eq!(late.buffered(), 0);
 }
 
+/// E1: multipart uploads are aborted.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_dropped_half_way_leaves_nothing() {
     let s3 = shared().await;
@@ -134,6 +135,7 @@ async fn a_file_of_several_parts_is_stored_as_it_is() {
     assert_eq!(left(&s3).await, (vec![], 0));
 }
 
+/// E1: a wrong checksum, writing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_part_is_refused() {
     let s3 = shared().await;
@@ -174,6 +176,7 @@ async fn only_uploads_that_brought_nothing_for_long_are_collected() {
     assert_eq!(keys, ["notes"], "{empty:?}");
 }
 
+/// E1: parts that are lost, slow beyond bound.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_frozen_in_mid_upload_is_an_error_in_time_and_no_end() {
     let mut server = Ministack::start();

@@ -1,0 +1,90 @@
+//! A way to a server that can be closed, as if the server were stopped: it keeps what it has.
+
+use std::{
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// Forwards connections from a port of its own.
+#[derive(Debug)]
+pub struct Way {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    closed: AtomicBool,
+    passing: Mutex<Vec<TcpStream>>,
+}
+
+impl Shared {
+    fn passing(&self) -> MutexGuard<'_, Vec<TcpStream>> {
+        self.passing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Way {
+    /// An open way to `target` on loopback.
+    ///
+    /// # Panics
+    ///
+    /// No port is free.
+    #[must_use]
+    pub fn before(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
+        let port = listener.local_addr().map_or(0, |address| address.port());
+        let shared = Arc::new(Shared::default());
+        std::thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                for client in listener.incoming().flatten() {
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+                    let mut passing = shared.passing();
+                    // Looked at under the lock: `close` ends what it finds in there.
+                    if !shared.closed.load(Ordering::SeqCst) {
+                        let ends = forward(&client, &server);
+                        passing.extend(ends.into_iter().flatten());
+                    }
+                }
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends every connection, and every new one at once.
+    pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        for end in self.shared.passing().drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Lets connections through again.
+    pub fn open(&self) {
+        self.shared.closed.store(false, Ordering::SeqCst);
+    }
+}
+
+/// Starts to forward in both directions; both ends.
+fn forward(client: &TcpStream, server: &TcpStream) -> Option<[TcpStream; 2]> {
+    let ends = [client.try_clone().ok()?, server.try_clone().ok()?];
+    for (from, to) in [(client, server), (server, client)] {
+        let (mut from, mut to) = (from.try_clone().ok()?, to.try_clone().ok()?);
+        let _ = to.set_nodelay(true);
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
+    Some(ends)
+}
