@@ -11,8 +11,7 @@ macro_rules! decoders {
         use sqlx::Row;
 
         use $crate::{
-            Attempt, Discarded, Error, File, Job, RawClaimed, Result, Role, User, Video, Worker,
-            WorkerState,
+            Attempt, Discarded, Error, File, Job, Result, Role, User, Video, Worker, WorkerState,
         };
 
         /// Text of a column as a type of ours.
@@ -53,16 +52,6 @@ macro_rules! decoders {
 
         fn payload(row: &$row) -> Result<Payload> {
             serde_json::from_str(row.try_get("payload")?).map_err(Error::damaged)
-        }
-
-        pub(crate) fn claimed(row: &$row) -> Result<RawClaimed> {
-            Ok(RawClaimed {
-                id: id(row, "id")?,
-                epoch: count(row, "epoch")?,
-                attempts: count(row, "attempts")?,
-                max_attempts: count(row, "max_attempts")?,
-                payload: row.try_get("payload")?,
-            })
         }
 
         pub(crate) fn user(row: &$row) -> Result<User> {

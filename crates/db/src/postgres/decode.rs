@@ -13,3 +13,13 @@ pub(crate) fn id<T: From<Uuid>>(row: &PgRow, column: &str) -> Result<T> {
 fn optional_id<T: From<Uuid>>(row: &PgRow, column: &str) -> Result<Option<T>> {
     Ok(row.try_get::<Option<Uuid>, _>(column)?.map(T::from))
 }
+
+pub(crate) fn claimed(row: &PgRow) -> Result<crate::RawClaimed> {
+    Ok(crate::RawClaimed {
+        id: id(row, "id")?,
+        epoch: count(row, "epoch")?,
+        attempts: count(row, "attempts")?,
+        max_attempts: count(row, "max_attempts")?,
+        payload: row.try_get("payload")?,
+    })
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 use reelfleet_job::{JobId, Lane, Reason, WorkerId};
 use sqlx::SqliteConnection;
 
-use super::{Sqlite, decode, millis, now};
-use crate::{Beat, Finished, Pulse, RawClaimed, RawTaken, Result};
+use super::{Sqlite, millis, now};
+use crate::{Beat, Error, Finished, Pulse, RawClaimed, RawTaken, Result};
 
 impl Sqlite {
     pub(crate) async fn claim_some(
@@ -16,7 +16,10 @@ impl Sqlite {
         lease: Duration,
     ) -> Result<Vec<RawClaimed>> {
         let jobs = serde_json::json!(jobs).to_string();
-        claim(&mut *self.write.acquire().await?, jobs, worker, lease).await
+        let mut transaction = self.begin().await?;
+        let claimed = claim(&mut transaction, &jobs, worker, lease).await?;
+        transaction.commit().await?;
+        Ok(claimed)
     }
 
     pub(crate) async fn claim_next(
@@ -31,40 +34,52 @@ impl Sqlite {
                 continue;
             }
             let mut transaction = self.begin().await?;
-            let jobs: Vec<String> = sqlx::query_scalar(concat!(
-                "DELETE FROM messages
-                  WHERE id IN (SELECT id FROM messages WHERE lane = ? AND visible_at <= ",
+            let (messages, ids, jobs): (i64, String, String) = sqlx::query_as(concat!(
+                "SELECT count(*), json_group_array(id), json_group_array(job)
+                   FROM (SELECT id, job FROM messages WHERE lane = ? AND visible_at <= ",
                 now!(),
-                " ORDER BY id LIMIT ?) RETURNING job"
+                " ORDER BY id LIMIT ?)"
             ))
             .bind(lane.to_string())
             .bind(limit)
-            .fetch_all(&mut *transaction)
+            .fetch_one(&mut *transaction)
             .await?;
-            if jobs.is_empty() {
+            if messages == 0 {
                 continue;
             }
-            let pointers = serde_json::json!(jobs).to_string();
-            let claimed = claim(&mut transaction, pointers, worker, lease).await?;
+            sqlx::query("DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))")
+                .bind(ids)
+                .execute(&mut *transaction)
+                .await?;
+            let claimed = claim(&mut transaction, &jobs, worker, lease).await?;
             transaction.commit().await?;
-            return Ok(RawTaken { messages: jobs.len() as u64, claimed });
+            return Ok(RawTaken { messages: messages.unsigned_abs(), claimed });
         }
         Ok(RawTaken::default())
     }
 
     pub(crate) async fn close_some_done(&self, claims: &[(JobId, u64)]) -> Result<Vec<JobId>> {
-        let rows = sqlx::query(concat!(
+        let claims = serde_json::json!(claims).to_string();
+        let mut transaction = self.begin().await?;
+        let held: String = sqlx::query_scalar(
+            "SELECT json_group_array(id) FROM jobs
+              WHERE (id, epoch) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
+                AND state = 'running' AND cancel_requested = 0",
+        )
+        .bind(claims)
+        .fetch_one(&mut *transaction)
+        .await?;
+        sqlx::query(concat!(
             "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
                     error_code = NULL, error_message = NULL, finished_at = ",
             now!(),
-            " WHERE (id, epoch) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
-                AND state = 'running' AND cancel_requested = 0
-              RETURNING id"
+            " WHERE id IN (SELECT value FROM json_each(?))"
         ))
-        .bind(serde_json::json!(claims).to_string())
-        .fetch_all(&self.write)
+        .bind(&held)
+        .execute(&mut *transaction)
         .await?;
-        rows.iter().map(|row| decode::id(row, "id")).collect()
+        transaction.commit().await?;
+        serde_json::from_str(&held).map_err(Error::damaged)
     }
 
     pub(crate) async fn beat(
@@ -263,24 +278,43 @@ fn epoch(at: u64) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
 }
 
-/// Claims those of these jobs, a JSON array, that are queued.
+/// Claims those of these jobs, a JSON array, that are queued. What comes back is one row, too:
+/// each row of an answer costs as much as the claim of its job.
 async fn claim(
     connection: &mut SqliteConnection,
-    jobs: String,
+    jobs: &str,
     worker: WorkerId,
     lease: Duration,
 ) -> Result<Vec<RawClaimed>> {
-    let rows = sqlx::query(concat!(
+    let queued: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_array(id, epoch + 1, attempts + 1, max_attempts, payload)) FROM jobs
+          WHERE id IN (SELECT value FROM json_each(?)) AND state = 'queued'",
+    )
+    .bind(jobs)
+    .fetch_one(&mut *connection)
+    .await?;
+    let queued: Vec<(JobId, u64, u32, u32, String)> =
+        serde_json::from_str(&queued).map_err(Error::damaged)?;
+    if queued.is_empty() {
+        return Ok(Vec::new());
+    }
+    sqlx::query(concat!(
         "UPDATE jobs SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = ?2,
                 lease_until = ", now!(), " + ?3, started_at = ", now!(), ", finished_at = NULL,
                 progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
-          WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'queued'
-          RETURNING id, epoch, attempts, max_attempts, payload"
+          WHERE id IN (SELECT value FROM json_each(?1)) AND state = 'queued'"
     ))
     .bind(jobs)
     .bind(worker.to_string())
     .bind(millis(lease))
-    .fetch_all(connection)
+    .execute(connection)
     .await?;
-    rows.iter().map(decode::claimed).collect()
+    let claimed = |(id, epoch, attempts, max_attempts, payload)| RawClaimed {
+        id,
+        epoch,
+        attempts,
+        max_attempts,
+        payload,
+    };
+    Ok(queued.into_iter().map(claimed).collect())
 }
