@@ -27,6 +27,9 @@ const SETTINGS: [(&str, &str); 3] =
 /// For what takes up to 170 ms on a busy machine. A call that hangs takes longer.
 const SOON: Duration = Duration::from_secs(3);
 
+/// Between two uploads of one client: more than that, and the test mostly waits for ffmpeg.
+const BETWEEN: Duration = Duration::from_millis(700);
+
 /// For a broker to be missed, or found again.
 const NOTICE: Duration = Duration::from_secs(60);
 
@@ -52,7 +55,7 @@ fn upload_until(fleet: &Fleet, stop: &AtomicBool) -> Vec<String> {
             503 => assert!(answer.retry_after.is_some(), "{}", answer.json),
             other => panic!("{other}: {}", answer.json),
         }
-        reelfleet_e2e::pause();
+        pause(BETWEEN);
     }
     accepted
 }
@@ -81,8 +84,8 @@ fn survives(fleet: &Fleet, fault: impl FnOnce()) -> Vec<String> {
     videos
 }
 
-fn pause(seconds: u64) {
-    let until = Instant::now() + Duration::from_secs(seconds);
+fn pause(time: Duration) {
+    let until = Instant::now() + time;
     wait_for("a while", Duration::from_secs(60), || (Instant::now() > until).then_some(()));
 }
 
@@ -93,7 +96,7 @@ fn a_fleet_on_postgres_goes_on_when_postgres_was_killed() {
     let fleet = start(&[("DATABASE_URL", &postgres.create("fleet"))]);
     survives(&fleet, || {
         postgres.kill();
-        pause(5);
+        pause(Duration::from_secs(5));
         let answer = fleet.client().call("GET", "/ready").unwrap();
         assert_eq!(answer.status, 503);
         postgres.restart();

@@ -21,7 +21,7 @@ use std::{
 };
 
 use sqlx::{
-    Sqlite as Driver, SqlitePool, Transaction,
+    Connection, Sqlite as Driver, SqliteConnection, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -59,6 +59,7 @@ impl Sqlite {
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(BUSY)
+            .after_release(|connection, _| Box::pin(is_fit(connection)))
             .connect_with(options.clone())
             .await?;
         let read = SqlitePoolOptions::new()
@@ -108,6 +109,17 @@ impl Sqlite {
     async fn begin(&self) -> Result<Transaction<'static, Driver>> {
         Ok(self.write.begin_with("BEGIN IMMEDIATE").await?)
     }
+}
+
+/// Whether a connection that comes back can begin a transaction again. Where the disk is full SQLite
+/// rolls back by itself; the driver's own rollback then fails, and it takes the transaction for open
+/// ever after.
+async fn is_fit(connection: &mut SqliteConnection) -> sqlx::Result<bool> {
+    if connection.is_in_transaction() {
+        // What was begun to be rolled back is over when this is answered.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Makes the database readable by its owner only: it holds password hashes. The files that SQLite
