@@ -35,20 +35,15 @@ impl Way {
     /// No port is free.
     #[must_use]
     pub fn before(target: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
-        let port = listener.local_addr().map_or(0, |address| address.port());
         let shared = Arc::new(Shared::default());
-        std::thread::spawn({
+        let port = listen_before(target, {
             let shared = Arc::clone(&shared);
-            move || {
-                for client in listener.incoming().flatten() {
-                    let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-                    let mut passing = shared.passing();
-                    // Looked at under the lock: `close` ends what it finds in there.
-                    if !shared.closed.load(Ordering::SeqCst) {
-                        let ends = forward(&client, &server);
-                        passing.extend(ends.into_iter().flatten());
-                    }
+            move |client, server| {
+                let mut passing = shared.passing();
+                // Looked at under the lock: `close` ends what it finds in there.
+                if !shared.closed.load(Ordering::SeqCst) {
+                    let ends = forward(client, server);
+                    passing.extend(ends.into_iter().flatten());
                 }
             }
         });
@@ -73,6 +68,27 @@ impl Way {
     pub fn open(&self) {
         self.shared.closed.store(false, Ordering::SeqCst);
     }
+}
+
+/// Listens on a free port on loopback, which is returned, and connects to `target` for each client.
+/// A server that is away refuses; so does the way to it.
+///
+/// # Panics
+///
+/// No port is free.
+pub fn listen_before(
+    target: u16,
+    mut connected: impl FnMut(&TcpStream, &TcpStream) + Send + 'static,
+) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
+            connected(&client, &server);
+        }
+    });
+    port
 }
 
 /// Starts to forward in both directions; both ends.

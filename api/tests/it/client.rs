@@ -1,16 +1,18 @@
 use std::{convert::Infallible, net::SocketAddr, pin::Pin, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{Request, body::Frame, header::HeaderMap};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    sync::mpsc,
+    task::JoinHandle,
 };
 
-use crate::app::Account;
+use crate::app::{Account, App, eventually};
 
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -136,4 +138,21 @@ pub(crate) async fn send_raw(address: SocketAddr, parts: &[&[u8]]) -> String {
     let reading = stream.read_to_end(&mut answer);
     tokio::time::timeout(Duration::from_secs(30), reading).await.expect("no end").expect("reset");
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// An upload of which the first six bytes have arrived. The rest is what is sent; it ends when the
+/// sender is dropped.
+pub(crate) async fn upload_begun(
+    app: &App,
+    account: &Account,
+) -> (mpsc::Sender<Bytes>, JoinHandle<Answer>) {
+    let (sender, receiver) = mpsc::channel::<Bytes>(1);
+    let body =
+        stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+    let ask =
+        app.post("/api/videos").signed(account).header("content-type", "video/mp4").stream(body);
+    let uploading = tokio::spawn(ask.into_future());
+    sender.send(Bytes::from_static(b"first ")).await.unwrap();
+    eventually("the upload has begun", async || app.temporary_files() == 1).await;
+    (sender, uploading)
 }

@@ -1,15 +1,13 @@
 //! What becomes of the source when the database does not say whether it has recorded the video.
 
 use bytes::Bytes;
-use futures_util::stream;
 use reelfleet_runtime::Clock;
 use reelfleet_servers::Postgres;
 use reelfleet_storage::Storage;
-use tokio::sync::mpsc;
 
 use crate::{
     app::{Account, App, eventually},
-    client::Answer,
+    client::{Answer, upload_begun},
 };
 
 /// Runs at the commit of every new video.
@@ -25,6 +23,14 @@ fn at_commit(server: &Postgres, what: &str) {
     server.run("fleet", &format!("{replace} $${body}$$"));
 }
 
+/// A fleet with its records there.
+async fn on(server: &Postgres) -> App {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::local(&folder.path().join("blobs")).await.unwrap();
+    let url = server.create("fleet");
+    App::of(folder, &url, storage, Clock::system(), |_| {}).await
+}
+
 async fn upload(app: &App, account: &Account) -> Answer {
     let upload = app.post("/api/videos?title=clip").signed(account);
     upload.header("content-type", "video/mp4").body("frames").await
@@ -34,10 +40,7 @@ async fn upload(app: &App, account: &Account) -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_goes_when_its_commit_is_refused_and_stays_when_nobody_knows() {
     let server = Postgres::start();
-    let folder = tempfile::tempdir().unwrap();
-    let storage = Storage::local(&folder.path().join("blobs")).await.unwrap();
-    let url = server.create("fleet");
-    let app = App::of(folder, &url, storage, Clock::system(), |_| {}).await;
+    let app = on(&server).await;
     let ann = app.user("ann").await;
     server.run("fleet", AT_COMMIT);
 
@@ -57,18 +60,9 @@ async fn a_source_goes_when_its_commit_is_refused_and_stays_when_nobody_knows() 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_whose_database_goes_away_midway_is_refused_and_uploads_pass_once_it_is_back() {
     let server = Postgres::start();
-    let folder = tempfile::tempdir().unwrap();
-    let storage = Storage::local(&folder.path().join("blobs")).await.unwrap();
-    let url = server.create("fleet");
-    let app = App::of(folder, &url, storage, Clock::system(), |_| {}).await;
+    let app = on(&server).await;
     let ann = app.user("ann").await;
-    let (sender, receiver) = mpsc::channel::<Bytes>(1);
-    let body =
-        stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
-    let ask = app.post("/api/videos").signed(&ann).header("content-type", "video/mp4").stream(body);
-    let uploading = tokio::spawn(ask.into_future());
-    sender.send(Bytes::from_static(b"first ")).await.unwrap();
-    eventually("the upload has begun", async || app.temporary_files() == 1).await;
+    let (sender, uploading) = upload_begun(&app, &ann).await;
     server.kill();
     sender.send(Bytes::from_static(b"second")).await.unwrap();
     drop(sender);

@@ -2,21 +2,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream;
-use tokio::{net::TcpStream, sync::mpsc};
+use tokio::net::TcpStream;
 
-use crate::app::{App, eventually};
+use crate::{
+    app::{App, eventually},
+    client::upload_begun,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_under_way_is_finished_during_the_drain_and_nothing_new_begins() {
     let app = App::start().await;
     let ann = app.user("ann").await;
-    let (sender, receiver) = mpsc::channel::<Bytes>(1);
-    let body =
-        stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
-    let ask = app.post("/api/videos").signed(&ann).header("content-type", "video/mp4").stream(body);
-    let uploading = tokio::spawn(ask.into_future());
-    sender.send(Bytes::from_static(b"first ")).await.unwrap();
-    eventually("the upload has begun", async || app.temporary_files() == 1).await;
+    let (sender, uploading) = upload_begun(&app, &ann).await;
     app.shutdown.start_drain();
     eventually("no connection is taken", async || TcpStream::connect(app.address).await.is_err())
         .await;

@@ -2,12 +2,14 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{Shutdown, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
+
+use reelfleet_e2e::way::listen_before;
 
 /// Forwards connections from a port of its own.
 #[derive(Debug)]
@@ -25,18 +27,10 @@ struct Shared {
 impl Cut {
     /// A way to `target` on loopback.
     pub(crate) fn before(target: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
-        std::thread::spawn({
+        let port = listen_before(target, {
             let shared = Arc::clone(&shared);
-            move || {
-                for client in listener.incoming().flatten() {
-                    // A server that is away refuses; so does the way to it.
-                    let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };
-                    forward(&client, &server, &shared);
-                }
-            }
+            move |client, server| forward(client, server, &shared)
         });
         Self { port, shared }
     }

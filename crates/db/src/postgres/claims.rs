@@ -9,6 +9,18 @@ use uuid::Uuid;
 use super::{Postgres, decode, millis, whole};
 use crate::{Beat, Finished, Pulse, RawClaimed, Result, Topic};
 
+/// What a claim makes of the jobs in `due`, and what is told of them. `$2` worker, `$3` lease.
+macro_rules! claim_due {
+    () => {
+        "UPDATE jobs j SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = $2,
+                lease_until = now_ms() + $3, started_at = now_ms(), finished_at = NULL,
+                progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
+           FROM due WHERE j.id = due.id
+         RETURNING j.id, j.epoch, j.attempts, j.max_attempts, j.payload"
+    };
+}
+pub(super) use claim_due;
+
 /// The statement by which a job leaves its worker's hand, and its attempt ends with it:
 /// what becomes of the row, and on what further condition. `$1` job, `$2` epoch,
 /// `$3` and `$4` the reason, `$5` a wait, `$6` the outcome.
@@ -34,14 +46,10 @@ impl Postgres {
         lease: Duration,
     ) -> Result<Vec<RawClaimed>> {
         // Rows are locked in the order of their ids, as everywhere, so that no two wait for each other.
-        let rows = sqlx::query(
-            "WITH due AS (SELECT id FROM jobs WHERE id = ANY($1) AND state = 'queued' ORDER BY id FOR UPDATE)
-             UPDATE jobs j SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = $2,
-                    lease_until = now_ms() + $3, started_at = now_ms(), finished_at = NULL,
-                    progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
-               FROM due WHERE j.id = due.id
-             RETURNING j.id, j.epoch, j.attempts, j.max_attempts, j.payload",
-        )
+        let rows = sqlx::query(concat!(
+            "WITH due AS (SELECT id FROM jobs WHERE id = ANY($1) AND state = 'queued' ORDER BY id FOR UPDATE) ",
+            claim_due!()
+        ))
         .bind(jobs.iter().copied().map(Uuid::from).collect::<Vec<_>>())
         .bind(Uuid::from(worker))
         .bind(millis(lease))

@@ -10,7 +10,7 @@ use reelfleet_job::{Lane, WorkerId};
 use sqlx::Row;
 use uuid::Uuid;
 
-use super::{Postgres, decode, millis};
+use super::{Postgres, claims::claim_due, decode, millis};
 use crate::{RawTaken, Result, Topic};
 
 /// So often a lane is looked at from its beginning, however full it is: what was released, or
@@ -79,27 +79,24 @@ impl Postgres {
         lease: Duration,
     ) -> Result<RawTaken> {
         // Jobs are locked in the order of their ids, as everywhere. Nobody who holds one waits for a message.
-        let rows = sqlx::query(
+        let rows = sqlx::query(concat!(
             "WITH next AS (SELECT id, job FROM messages
-                            WHERE lane = $1 AND id > $2 AND visible_at <= now_ms()
-                            ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED),
+                            WHERE lane = $1 AND id > $4 AND visible_at <= now_ms()
+                            ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED),
              gone AS (DELETE FROM messages m USING next WHERE m.id = next.id),
              due AS (SELECT j.id FROM jobs j JOIN next ON j.id = next.job
                       WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j),
-             claimed AS (
-                UPDATE jobs j SET state = 'running', epoch = epoch + 1, attempts = attempts + 1, worker = $4,
-                       lease_until = now_ms() + $5, started_at = now_ms(), finished_at = NULL,
-                       progress = 0, message_at = NULL, error_code = NULL, error_message = NULL
-                  FROM due WHERE j.id = due.id
-                RETURNING j.id, j.epoch, j.attempts, j.max_attempts, j.payload)
+             claimed AS (",
+            claim_due!(),
+            ")
              SELECT n.messages, n.last, c.* FROM (SELECT count(*) AS messages, max(id) AS last FROM next) n
-               LEFT JOIN claimed c ON TRUE",
-        )
+               LEFT JOIN claimed c ON TRUE"
+        ))
         .bind(lane.to_string())
-        .bind(place.unwrap_or(i64::MIN))
-        .bind(i64::from(limit))
         .bind(Uuid::from(worker))
         .bind(millis(lease))
+        .bind(place.unwrap_or(i64::MIN))
+        .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
         let Some(first) = rows.first() else { return Ok(RawTaken::default()) };

@@ -175,7 +175,9 @@ async fn a_server_that_vanished_under_load_leaves_every_connection_its_place() {
         .collect();
     let answered = async {
         let begun = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%FROM jobs%'";
-        while sqlx::query_scalar::<_, i64>(begun).fetch_one(&direct).await.unwrap() < 8 {}
+        while sqlx::query_scalar::<_, i64>(begun).fetch_one(&direct).await.unwrap()
+            < i64::from(CONNECTIONS)
+        {}
     };
     tokio::time::timeout(LONG, answered).await.unwrap();
     network.forget_connections();

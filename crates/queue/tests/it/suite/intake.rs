@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use reelfleet_db::{NewJob, NewUser, Role};
+use reelfleet_db::NewJob;
 use reelfleet_job::{JobId, Kind, Payload, Priority, State, UserId, WorkerId};
 use reelfleet_queue::{Intake, Wanted, submit_jobs};
 use reelfleet_runtime::Shutdown;
@@ -22,12 +22,7 @@ fn jobs(owner: UserId, count: usize) -> Vec<NewJob> {
 
 pub(crate) async fn many_callers_at_once_are_each_answered_and_each_job_rings(fixture: Fixture) {
     let Fixture { db, queue, .. } = &fixture;
-    let user = NewUser {
-        email: "owner@example.com".to_owned(),
-        password_hash: String::new(),
-        role: Role::Operator,
-    };
-    let owner = db.create_user(&user).await.unwrap().id;
+    let owner = super::user(db).await;
     let intake = Intake::new(db.clone(), queue.clone());
     let there = jobs(owner, 1);
     intake.submit(there.clone()).await.unwrap();
@@ -66,12 +61,7 @@ pub(crate) async fn a_worker_claims_what_is_in_its_lanes_and_leaves_nothing_ther
     fixture: Fixture,
 ) {
     let Fixture { db, queue, .. } = &fixture;
-    let user = NewUser {
-        email: "owner@example.com".to_owned(),
-        password_hash: String::new(),
-        role: Role::Operator,
-    };
-    let owner = db.create_user(&user).await.unwrap().id;
+    let owner = super::user(db).await;
     let new = jobs(owner, 20);
     submit_jobs(db, queue, &new).await.unwrap();
     // One is taken by other means before: its message only points to it.

@@ -7,7 +7,7 @@ mod waits;
 use std::time::Duration;
 
 use reelfleet_db::{Db, NewUser, NewVideo, Role, Submitted, Video};
-use reelfleet_job::{JobId, Kind, Lane, Message, Priority, VideoId, WorkerId};
+use reelfleet_job::{JobId, Kind, Lane, Message, Priority, UserId, VideoId, WorkerId};
 use reelfleet_queue::{Delivery, Queue, QueueConfig, Relay, RelayConfig, submit_video};
 use reelfleet_runtime::Shutdown;
 
@@ -143,16 +143,21 @@ fn relay(fixture: &Fixture) -> Relay {
     Relay::new(fixture.db.clone(), fixture.queue.clone(), RelayConfig::default())
 }
 
-/// A video of a user of its own.
-async fn new_video(db: &Db) -> NewVideo {
+/// Somebody new.
+async fn user(db: &Db) -> UserId {
     let user = NewUser {
         email: format!("{}@example.com", JobId::generate()),
         password_hash: String::new(),
         role: Role::User,
     };
+    db.create_user(&user).await.unwrap().id
+}
+
+/// A video of a user of its own.
+async fn new_video(db: &Db) -> NewVideo {
     NewVideo {
         id: VideoId::generate(),
-        owner: db.create_user(&user).await.unwrap().id,
+        owner: user(db).await,
         title: "holiday".to_owned(),
         profile: "web".to_owned(),
         priority: Priority::Normal,
