@@ -1,15 +1,23 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use notify::{RecursiveMode, Watcher};
+use reelfleet_job::Kind;
 use tokio::{sync::watch, task::JoinHandle};
 
 /// What somebody waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// A message of the `database` queue that can be received.
-    Work,
+    /// A message of the `database` queue that can be received, for a job of this kind.
+    Work(Kind),
     /// Anything that people look at: states, progress, sessions that end.
     Changes,
+}
+
+impl Topic {
+    /// Every topic there is.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        Kind::ALL.into_iter().map(Self::Work).chain([Self::Changes])
+    }
 }
 
 /// Wakes a waiter soon after anyone, in this process or another, has changed the database.

@@ -127,7 +127,8 @@ impl Queue {
     }
 
     /// Whether messages are rows beside those of their jobs, to be written in the same transaction.
-    fn is_database(&self) -> bool {
+    #[must_use]
+    pub fn is_database(&self) -> bool {
         matches!(self.backend, backend::Backend::Database(_))
     }
 

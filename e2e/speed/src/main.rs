@@ -32,6 +32,11 @@ const WARM_UP: usize = 20;
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
+    // As in a server: calls come from tasks of the runtime, not from a thread beside it.
+    tokio::spawn(measure()).await?
+}
+
+async fn measure() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| words.get(at).map_or(Ok(1), |word| word.parse::<usize>());
     let (count, size) = (number(1)?, number(2)?);

@@ -57,7 +57,7 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
 
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
-CREATE INDEX jobs_queued ON jobs (kind, priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_queued ON jobs (kind, run_at) WHERE state = 'queued';
 CREATE INDEX jobs_unsent ON jobs (run_at) WHERE state = 'queued' AND message_at IS NULL;
 CREATE INDEX jobs_unburied ON jobs (id) WHERE state = 'dead' AND message_at IS NULL;
 -- Not by lease: a heartbeat would write to it.
@@ -112,17 +112,16 @@ CREATE TABLE files (
     PRIMARY KEY (video, name)
 );
 
--- The `database` queue backend. One message a job is enough: it only rings.
+-- The `database` queue backend. One message a job is enough: it only rings. A lane is in the order
+-- of its jobs' ids, which is that of their creation.
 CREATE TABLE messages (
-    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     lane       TEXT COLLATE "C" NOT NULL,
-    job        UUID NOT NULL UNIQUE,
+    job        UUID NOT NULL,
     body       TEXT NOT NULL,
     visible_at BIGINT NOT NULL,
-    receipt    BIGINT NOT NULL DEFAULT 0  -- number of the delivery; an older one acknowledges nothing
+    receipt    BIGINT NOT NULL,           -- number of the delivery, counted from a random one; an older one acknowledges nothing
+    PRIMARY KEY (lane, job)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
-
-CREATE INDEX messages_ready ON messages (lane, id);
 
 -- Its dead-letter queue: pointers to jobs that gave up, and bodies that nobody understands.
 CREATE TABLE dead_letters (

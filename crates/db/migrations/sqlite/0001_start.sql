@@ -43,10 +43,10 @@ CREATE TABLE jobs (
     created_at       INTEGER NOT NULL,
     started_at       INTEGER,
     finished_at      INTEGER
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 CREATE INDEX jobs_scheduled ON jobs (run_at) WHERE state = 'scheduled';
-CREATE INDEX jobs_queued ON jobs (kind, priority, run_at) WHERE state = 'queued';
+CREATE INDEX jobs_queued ON jobs (kind, run_at) WHERE state = 'queued';
 CREATE INDEX jobs_unsent ON jobs (run_at) WHERE state = 'queued' AND message_at IS NULL;
 CREATE INDEX jobs_unburied ON jobs (id) WHERE state = 'dead' AND message_at IS NULL;
 CREATE INDEX jobs_running ON jobs (id) WHERE state = 'running';
@@ -98,17 +98,16 @@ CREATE TABLE files (
     PRIMARY KEY (video, name)
 ) STRICT, WITHOUT ROWID;
 
--- The `database` queue backend. One message a job is enough: it only rings.
+-- The `database` queue backend. One message a job is enough: it only rings. A lane is in the order
+-- of its jobs' ids, which is that of their creation.
 CREATE TABLE messages (
-    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     lane       TEXT NOT NULL,
-    job        TEXT NOT NULL UNIQUE,
+    job        TEXT NOT NULL,
     body       TEXT NOT NULL,
     visible_at INTEGER NOT NULL,
-    receipt    INTEGER NOT NULL DEFAULT 0 -- number of the delivery; an older one acknowledges nothing
-) STRICT;
-
-CREATE INDEX messages_ready ON messages (lane, visible_at, id);
+    receipt    INTEGER NOT NULL,          -- number of the delivery, counted from a random one; an older one acknowledges nothing
+    PRIMARY KEY (lane, job)
+) STRICT, WITHOUT ROWID;
 
 -- Its dead-letter queue: pointers to jobs that gave up, and bodies that nobody understands.
 CREATE TABLE dead_letters (

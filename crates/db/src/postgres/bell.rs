@@ -5,18 +5,23 @@
 //!                             one a topic                     one connection a process
 //! ```
 //!
-//! The ringing is not part of the changing transaction: committing a NOTIFY
-//! takes a lock on the whole server, and thousands of commits a second would
-//! stand in line for it. A ring after a quiet time goes at once; those that
-//! follow are one, a moment later. A ring that is lost with its process or its
-//! connection costs a waiter its bound, no more.
+//! Committing a NOTIFY takes a lock on the whole server, and thousands of commits
+//! a second would stand in line for it. So a ring is part of the transaction that
+//! records a job only after a quiet time (`Bell::along`); all others follow their
+//! transactions, and those that follow each other are one, a moment later. A ring
+//! that is lost with its process or its connection costs a waiter its bound, no more.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use reelfleet_job::Kind;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgNotification, PgPoolOptions};
 use tokio::{
     sync::{Notify, OnceCell, watch},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use super::{CONNECT, connections::Connections};
@@ -30,13 +35,11 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(5);
 
-const TOPICS: [Topic; 2] = [Topic::Work, Topic::Changes];
-
 impl Topic {
-    fn channel(self) -> &'static str {
+    fn channel(self) -> String {
         match self {
-            Self::Work => "reelfleet_work",
-            Self::Changes => "reelfleet_changes",
+            Self::Work(kind) => format!("reelfleet_work_{}", kind.as_str()),
+            Self::Changes => "reelfleet_changes".to_owned(),
         }
     }
 
@@ -44,7 +47,7 @@ impl Topic {
     /// nobody sees the difference between two changes within a tenth of a second.
     fn gap(self) -> Duration {
         match self {
-            Self::Work => Duration::from_millis(10),
+            Self::Work(_) => Duration::from_millis(10),
             Self::Changes => Duration::from_millis(100),
         }
     }
@@ -55,8 +58,7 @@ impl Topic {
 pub(super) struct Bell(Arc<Parts>);
 
 struct Parts {
-    work: Ringer,
-    changes: Ringer,
+    ringers: ByTopic<Ringer>,
     options: PgConnectOptions,
     heard: Arc<Heard>,
     /// There as soon as anybody waits.
@@ -65,14 +67,46 @@ struct Parts {
 
 struct Ringer {
     pulled: Arc<Notify>,
+    quiet: Quiet,
     _task: Task,
 }
 
+/// Until when this process has rung enough.
+#[derive(Clone, Default)]
+struct Quiet(Arc<Mutex<Option<Instant>>>);
+
+/// What a transaction rings, and what is rung after it.
+pub(super) struct Along {
+    /// The channels for the transaction to notify.
+    pub(super) channels: Vec<String>,
+    later: Vec<Topic>,
+}
+
 /// Tells everybody who waits in this process.
-#[derive(Default)]
-struct Heard {
-    work: watch::Sender<()>,
-    changes: watch::Sender<()>,
+type Heard = ByTopic<watch::Sender<()>>;
+
+struct ByTopic<T> {
+    transcode: T,
+    noop: T,
+    changes: T,
+}
+
+impl<T> ByTopic<T> {
+    fn new(make: impl Fn(Topic) -> T) -> Self {
+        Self {
+            transcode: make(Topic::Work(Kind::Transcode)),
+            noop: make(Topic::Work(Kind::Noop)),
+            changes: make(Topic::Changes),
+        }
+    }
+
+    fn of(&self, topic: Topic) -> &T {
+        match topic {
+            Topic::Work(Kind::Transcode) => &self.transcode,
+            Topic::Work(Kind::Noop) => &self.noop,
+            Topic::Changes => &self.changes,
+        }
+    }
 }
 
 impl fmt::Debug for Bell {
@@ -84,19 +118,30 @@ impl fmt::Debug for Bell {
 impl Bell {
     pub(super) fn new(pool: Connections, options: PgConnectOptions) -> Self {
         Self(Arc::new(Parts {
-            work: Ringer::of(Topic::Work, pool.clone()),
-            changes: Ringer::of(Topic::Changes, pool),
+            ringers: ByTopic::new(|topic| Ringer::of(topic, pool.clone())),
             options,
-            heard: Arc::default(),
+            heard: Arc::new(ByTopic::new(|_| watch::Sender::default())),
             listener: OnceCell::new(),
         }))
     }
 
     /// Something was committed that somebody may wait for.
     pub(super) fn ring(&self, topic: Topic) {
-        match topic {
-            Topic::Work => self.0.work.pulled.notify_one(),
-            Topic::Changes => self.0.changes.pulled.notify_one(),
+        self.0.ringers.of(topic).pulled.notify_one();
+    }
+
+    /// Before a transaction that somebody waits for: those of these topics whose quiet time is over
+    /// it rings itself, and saves the waiter the way of another statement.
+    pub(super) fn along(&self, topics: impl IntoIterator<Item = Topic>) -> Along {
+        let quiet = |topic: &Topic| self.0.ringers.of(*topic).quiet.end(*topic);
+        let (now, later): (Vec<Topic>, Vec<Topic>) = topics.into_iter().partition(quiet);
+        Along { channels: now.into_iter().map(Topic::channel).collect(), later }
+    }
+
+    /// That transaction was committed.
+    pub(super) fn ring_later(&self, along: &Along) {
+        for topic in &along.later {
+            self.ring(*topic);
         }
     }
 
@@ -110,37 +155,50 @@ impl Bell {
                 Ok::<_, Error>(Arc::new(Task(tokio::spawn(hear(first, options, heard)))))
             })
             .await?;
-        Ok(Wakeup::by_task(heard.by(topic).subscribe(), Arc::clone(task)))
+        Ok(Wakeup::by_task(heard.of(topic).subscribe(), Arc::clone(task)))
+    }
+}
+
+impl Quiet {
+    /// Whether the quiet time is over; then the next one begins, with a ring.
+    fn end(&self, topic: Topic) -> bool {
+        let mut until = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let over = until.is_none_or(|until| until <= now);
+        if over {
+            *until = Some(now + topic.gap());
+        }
+        over
+    }
+
+    /// Waits until the quiet time is over, and begins the next one.
+    async fn wait(&self, topic: Topic) {
+        while !self.end(topic) {
+            let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            sleep_until(until.unwrap_or_else(Instant::now)).await;
+        }
     }
 }
 
 impl Ringer {
     fn of(topic: Topic, pool: Connections) -> Self {
-        let pulled = Arc::new(Notify::new());
-        let pull = Arc::clone(&pulled);
+        let (pulled, quiet) = (Arc::new(Notify::new()), Quiet::default());
+        let (pull, silence) = (Arc::clone(&pulled), quiet.clone());
         let task = tokio::spawn(async move {
+            let channel = topic.channel();
             loop {
                 pull.notified().await;
-                let tell =
-                    sqlx::query("SELECT pg_notify($1, '')").bind(topic.channel()).execute(&pool);
+                silence.wait(topic).await;
+                let tell = sqlx::query("SELECT pg_notify($1, '')").bind(&channel).execute(&pool);
                 let told = timeout(PATIENCE, tell).await;
                 let heard = matches!(told, Ok(Ok(_)));
                 if !heard {
                     tracing::debug!(?told, "nobody was woken: they look for themselves");
+                    sleep(PAUSE).await;
                 }
-                sleep(if heard { topic.gap() } else { PAUSE }).await;
             }
         });
-        Self { pulled, _task: Task(task) }
-    }
-}
-
-impl Heard {
-    fn by(&self, topic: Topic) -> &watch::Sender<()> {
-        match topic {
-            Topic::Work => &self.work,
-            Topic::Changes => &self.changes,
-        }
+        Self { pulled, quiet, _task: Task(task) }
     }
 }
 
@@ -158,8 +216,8 @@ async fn hear(first: PgListener, options: PgConnectOptions, heard: Arc<Heard>) {
             Ok(connected) => {
                 listener = Some(connected);
                 // What was rung meanwhile is lost.
-                for topic in TOPICS {
-                    heard.by(topic).send_replace(());
+                for topic in Topic::all() {
+                    heard.of(topic).send_replace(());
                 }
             }
             Err(error) => tracing::debug!(%error, "the database's bell is not heard yet"),
@@ -174,7 +232,7 @@ async fn pass_on(mut listener: PgListener, heard: &Heard) -> Error {
         match timeout(SILENCE, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => {
                 if let Some(topic) = topic(&notification) {
-                    heard.by(topic).send_replace(());
+                    heard.of(topic).send_replace(());
                 }
             }
             Ok(Ok(None)) => return Error::Unavailable(sqlx::Error::PoolClosed),
@@ -189,7 +247,7 @@ async fn pass_on(mut listener: PgListener, heard: &Heard) -> Error {
 }
 
 fn topic(notification: &PgNotification) -> Option<Topic> {
-    TOPICS.into_iter().find(|topic| topic.channel() == notification.channel())
+    Topic::all().find(|topic| topic.channel() == notification.channel())
 }
 
 /// Listens on a connection of its own: one of the pool's would be missing there for good.
@@ -204,7 +262,8 @@ async fn connect(options: &PgConnectOptions) -> Result<PgListener> {
             .connect_lazy_with(options.clone());
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
-        listener.listen_all(TOPICS.map(Topic::channel)).await?;
+        let channels: Vec<_> = Topic::all().map(Topic::channel).collect();
+        listener.listen_all(channels.iter().map(String::as_str)).await?;
         Ok(listener)
     };
     timeout(CONNECT, connecting).await.unwrap_or(Err(Error::Unavailable(sqlx::Error::PoolTimedOut)))

@@ -1,8 +1,8 @@
 //! The `database` queue: lanes as rows.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
-use reelfleet_job::Lane;
+use reelfleet_job::{Kind, Lane};
 use sqlx::Row;
 use uuid::Uuid;
 
@@ -12,13 +12,21 @@ use crate::{LaneDepth, RawMessage, RawReceipt, RawSend, Result, Topic};
 /// Those of these deliveries that nothing came after, locked in the order of their jobs, as a send does.
 macro_rules! these_deliveries {
     () => {
-        "(SELECT m.id FROM messages m
-            JOIN unnest($1::bigint[], $2::bigint[]) AS r (id, delivery)
-              ON m.id = r.id AND m.receipt = r.delivery
+        "(SELECT m.lane, m.job FROM messages m
+            JOIN unnest($1::text[], $2::uuid[], $3::bigint[]) AS r (lane, job, delivery)
+              ON m.lane = r.lane AND m.job = r.job AND m.receipt = r.delivery
            ORDER BY m.job FOR UPDATE OF m) these
-          WHERE messages.id = these.id"
+          WHERE messages.lane = these.lane AND messages.job = these.job"
     };
 }
+
+/// A message that is sent again, after one that was acknowledged, must not answer to old receipts.
+macro_rules! first_delivery {
+    () => {
+        "(random() * 4503599627370496)::bigint"
+    };
+}
+pub(super) use first_delivery;
 
 impl Postgres {
     /// A message that is there already rings anew: whoever has it in hand can no longer acknowledge it away.
@@ -27,19 +35,27 @@ impl Postgres {
         let mut batch: Vec<_> = batch.iter().collect();
         batch.sort_by_key(|send| send.job);
         batch.dedup_by_key(|send| send.job);
-        sqlx::query(
-            "INSERT INTO messages (lane, job, body, visible_at)
-             SELECT lane, job, body, now_ms() FROM unnest($1::text[], $2::uuid[], $3::text[]) AS m (lane, job, body)
-             ON CONFLICT (job) DO UPDATE SET lane = excluded.lane, receipt = messages.receipt + 1,
-                    visible_at = least(messages.visible_at, excluded.visible_at)",
-        )
+        sqlx::query(concat!(
+            "INSERT INTO messages (lane, job, body, visible_at, receipt)
+             SELECT lane, job, body, now_ms(), ",
+            first_delivery!(),
+            " FROM unnest($1::text[], $2::uuid[], $3::text[]) AS m (lane, job, body)
+             ON CONFLICT (lane, job) DO UPDATE SET receipt = messages.receipt + 1,
+                    visible_at = least(messages.visible_at, excluded.visible_at)"
+        ))
         .bind(batch.iter().map(|send| send.lane.to_string()).collect::<Vec<_>>())
         .bind(batch.iter().map(|send| Uuid::from(send.job)).collect::<Vec<_>>())
         .bind(batch.iter().map(|send| send.body.as_str()).collect::<Vec<_>>())
         .execute(&self.pool)
         .await?;
-        self.bell.ring(Topic::Work);
+        self.ring_for(batch.iter().map(|send| send.lane.kind));
         Ok(())
+    }
+
+    /// Wakes those who wait for jobs of these kinds.
+    fn ring_for(&self, kinds: impl Iterator<Item = Kind>) {
+        let kinds: HashSet<_> = kinds.collect();
+        kinds.into_iter().for_each(|kind| self.bell.ring(Topic::Work(kind)));
     }
 
     pub(crate) async fn receive_messages(
@@ -50,11 +66,11 @@ impl Postgres {
     ) -> Result<Vec<RawMessage>> {
         for lane in lanes {
             let rows = sqlx::query(
-                "WITH next AS (SELECT id FROM messages WHERE lane = $1 AND visible_at <= now_ms()
-                                ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+                "WITH next AS (SELECT job FROM messages WHERE lane = $1 AND visible_at <= now_ms()
+                                ORDER BY job LIMIT $2 FOR UPDATE SKIP LOCKED)
                  UPDATE messages m SET visible_at = now_ms() + $3, receipt = m.receipt + 1
-                   FROM next WHERE m.id = next.id
-                 RETURNING m.id, m.receipt, m.body",
+                   FROM next WHERE m.lane = $1 AND m.job = next.job
+                 RETURNING m.job, m.receipt, m.body",
             )
             .bind(lane.to_string())
             .bind(i64::from(limit))
@@ -67,23 +83,24 @@ impl Postgres {
             let mut messages = rows
                 .iter()
                 .map(|row| {
-                    let (id, delivery) = (row.try_get("id")?, row.try_get("receipt")?);
+                    let (job, delivery) = (decode::id(row, "job")?, row.try_get("receipt")?);
                     Ok(RawMessage {
-                        receipt: RawReceipt { id, delivery },
+                        receipt: RawReceipt { lane: *lane, job, delivery },
                         body: row.try_get("body")?,
                     })
                 })
                 .collect::<Result<Vec<_>>>()?;
-            messages.sort_by_key(|message| message.receipt.id);
+            messages.sort_by_key(|message| message.receipt.job);
             return Ok(messages);
         }
         Ok(Vec::new())
     }
 
     pub(crate) async fn ack_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
-        let (ids, deliveries) = columns(receipts);
+        let (lanes, jobs, deliveries) = columns(receipts);
         sqlx::query(concat!("DELETE FROM messages USING ", these_deliveries!()))
-            .bind(ids)
+            .bind(lanes)
+            .bind(jobs)
             .bind(deliveries)
             .execute(&self.pool)
             .await?;
@@ -91,16 +108,17 @@ impl Postgres {
     }
 
     pub(crate) async fn release_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
-        let (ids, deliveries) = columns(receipts);
+        let (lanes, jobs, deliveries) = columns(receipts);
         sqlx::query(concat!(
             "UPDATE messages SET visible_at = now_ms() FROM ",
             these_deliveries!()
         ))
-        .bind(ids)
+        .bind(lanes)
+        .bind(jobs)
         .bind(deliveries)
         .execute(&self.pool)
         .await?;
-        self.bell.ring(Topic::Work);
+        self.ring_for(receipts.iter().map(|receipt| receipt.lane.kind));
         Ok(())
     }
 
@@ -124,6 +142,9 @@ impl Postgres {
     }
 }
 
-fn columns(receipts: &[RawReceipt]) -> (Vec<i64>, Vec<i64>) {
-    receipts.iter().map(|receipt| (receipt.id, receipt.delivery)).unzip()
+fn columns(receipts: &[RawReceipt]) -> (Vec<String>, Vec<Uuid>, Vec<i64>) {
+    let named = |RawReceipt { lane, job, delivery }: &RawReceipt| {
+        (lane.to_string(), Uuid::from(*job), *delivery)
+    };
+    receipts.iter().map(named).collect()
 }

@@ -26,20 +26,20 @@ pub(super) struct Places(Arc<Mutex<HashMap<Lane, Place>>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Place {
-    taken: i64,
+    taken: Uuid,
     looked: Instant,
 }
 
 impl Places {
-    /// The message after which to look. None: from the beginning.
-    fn after(&self, lane: Lane) -> Option<i64> {
+    /// The job after which to look. None: from the beginning.
+    fn after(&self, lane: Lane) -> Option<Uuid> {
         let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = places.get(&lane).filter(|place| place.looked.elapsed() < WHOLE)?;
         Some(place.taken)
     }
 
     /// A look went so far. `whole`: it was one from the beginning.
-    fn taken(&self, lane: Lane, taken: i64, whole: bool) {
+    fn taken(&self, lane: Lane, taken: Uuid, whole: bool) {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = places.entry(lane).or_insert_with(|| Place { taken, looked: Instant::now() });
         place.taken = taken;
@@ -57,52 +57,65 @@ impl Postgres {
         worker: WorkerId,
         lease: Duration,
     ) -> Result<RawTaken> {
+        let places: Vec<_> = lanes.iter().map(|lane| self.places.after(*lane)).collect();
+        match self.claim_after(lanes, &places, limit, worker, lease).await? {
+            Some(taken) if taken.messages > 0 => return Ok(taken),
+            None if places.iter().all(Option::is_none) => return Ok(RawTaken::default()),
+            _ => {}
+        }
+        // What stands before the places, or behind a lane that others have their hands on.
         for lane in lanes {
-            let place = self.places.after(*lane);
-            let mut taken = self.claim_after(*lane, place, limit, worker, lease).await?;
-            if taken.messages == 0 && place.is_some() {
-                taken = self.claim_after(*lane, None, limit, worker, lease).await?;
-            }
-            if taken.messages > 0 {
+            let taken = self.claim_after(&[*lane], &[None], limit, worker, lease).await?;
+            if let Some(taken) = taken.filter(|taken| taken.messages > 0) {
                 return Ok(taken);
             }
         }
         Ok(RawTaken::default())
     }
 
+    /// Of the first of these lanes with a message after its place. None: no lane has any.
     async fn claim_after(
         &self,
-        lane: Lane,
-        place: Option<i64>,
+        lanes: &[Lane],
+        places: &[Option<Uuid>],
         limit: u32,
         worker: WorkerId,
         lease: Duration,
-    ) -> Result<RawTaken> {
+    ) -> Result<Option<RawTaken>> {
         // Jobs are locked in the order of their ids, as everywhere. Nobody who holds one waits for a message.
+        // The limit keeps the planner from joining all messages to the lanes.
         let rows = sqlx::query(concat!(
-            "WITH next AS (SELECT id, job FROM messages
-                            WHERE lane = $1 AND id > $4 AND visible_at <= now_ms()
-                            ORDER BY id LIMIT $5 FOR UPDATE SKIP LOCKED),
-             gone AS (DELETE FROM messages m USING next WHERE m.id = next.id),
+            "WITH lane AS (SELECT l.name, l.place, l.nth FROM unnest($1::text[], $4::uuid[]) WITH ORDINALITY AS l (name, place, nth)
+                            WHERE (SELECT TRUE FROM messages m WHERE m.lane = l.name AND m.job > l.place
+                                      AND m.visible_at <= now_ms() LIMIT 1)
+                            ORDER BY l.nth LIMIT 1),
+             next AS (SELECT lane, job FROM messages
+                       WHERE lane = (SELECT name FROM lane) AND job > (SELECT place FROM lane) AND visible_at <= now_ms()
+                       ORDER BY job LIMIT $5 FOR UPDATE SKIP LOCKED),
+             gone AS (DELETE FROM messages m USING next WHERE m.lane = next.lane AND m.job = next.job),
              due AS (SELECT j.id FROM jobs j JOIN next ON j.id = next.job
                       WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j),
              claimed AS (",
             claim_due!(),
             ")
-             SELECT n.messages, n.last, c.* FROM (SELECT count(*) AS messages, max(id) AS last FROM next) n
+             SELECT n.messages, n.last, (SELECT nth - 1 FROM lane) AS lane, c.*
+               FROM (SELECT count(*) AS messages, (SELECT job FROM next ORDER BY job DESC LIMIT 1) AS last FROM next) n
                LEFT JOIN claimed c ON TRUE"
         ))
-        .bind(lane.to_string())
+        .bind(lanes.iter().map(ToString::to_string).collect::<Vec<_>>())
         .bind(Uuid::from(worker))
         .bind(millis(lease))
-        .bind(place.unwrap_or(i64::MIN))
+        .bind(places.iter().map(|place| place.unwrap_or(Uuid::nil())).collect::<Vec<_>>())
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
         .await?;
-        let Some(first) = rows.first() else { return Ok(RawTaken::default()) };
-        let messages = decode::count(first, "messages")?;
-        if let Some(last) = first.try_get("last")? {
-            self.places.taken(lane, last, place.is_none());
+        let Some(first) = rows.first() else { return Ok(None) };
+        let Some(lane) = first.try_get::<Option<i64>, _>("lane")? else { return Ok(None) };
+        let lane = usize::try_from(lane).unwrap_or(usize::MAX);
+        if let Some(last) = first.try_get("last")?
+            && let (Some(lane), Some(place)) = (lanes.get(lane), places.get(lane))
+        {
+            self.places.taken(*lane, last, place.is_none());
         }
         let mut claimed = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -113,6 +126,6 @@ impl Postgres {
         if !claimed.is_empty() {
             self.bell.ring(Topic::Changes);
         }
-        Ok(RawTaken { messages, claimed })
+        Ok(Some(RawTaken { messages: decode::count(first, "messages")?, claimed }))
     }
 }

@@ -45,7 +45,8 @@ impl Postgres {
                            WHERE state = 'queued' AND (message_at < now_ms() - $1 OR message_at > now_ms())
                              AND kind || '-' || priority = ANY($2)
                              AND NOT EXISTS (SELECT 1 FROM messages m
-                                              WHERE m.job = jobs.id AND m.visible_at <= now_ms() + 60000)
+                                              WHERE m.lane = kind || '-' || priority AND m.job = jobs.id
+                                                AND m.visible_at <= now_ms() + 60000)
                            ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
              UPDATE jobs j SET message_at = now_ms() FROM due WHERE j.id = due.id
              RETURNING j.id, j.kind, j.priority",

@@ -1,9 +1,11 @@
 //! Records jobs that have no video.
 
+use std::collections::HashSet;
+
 use reelfleet_job::{Lane, Message};
 use uuid::Uuid;
 
-use super::Postgres;
+use super::{Postgres, messages::first_delivery};
 use crate::{Error, NewJob, Result, Topic};
 
 impl Postgres {
@@ -12,8 +14,11 @@ impl Postgres {
         for job in new {
             payloads.push(serde_json::to_string(&job.payload).map_err(Error::damaged)?);
         }
+        let work: HashSet<_> = new.iter().map(|job| Topic::Work(job.payload.kind())).collect();
+        let work = work.into_iter().filter(|_| with_messages);
+        let along = self.bell.along(work.chain([Topic::Changes]));
         // One statement is one transaction, and one answer to wait for.
-        sqlx::query(
+        sqlx::query(concat!(
             "WITH new AS (
                 SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[],
                                      $7::text[], $8::text[])
@@ -21,10 +26,12 @@ impl Postgres {
              job AS (
                 INSERT INTO jobs (id, kind, payload, priority, state, owner, run_at, max_attempts, created_at, message_at)
                 SELECT id, kind, payload, priority, 'queued', owner, now_ms(), max_attempts, now_ms(),
-                       CASE WHEN $9 THEN now_ms() END FROM new)
-             INSERT INTO messages (lane, job, body, visible_at)
-             SELECT lane, id, body, now_ms() FROM new WHERE $9",
-        )
+                       CASE WHEN $9 THEN now_ms() END FROM new),
+             message AS (
+                INSERT INTO messages (lane, job, body, visible_at, receipt)
+                SELECT lane, id, body, now_ms(), ", first_delivery!(), " FROM new WHERE $9)
+             SELECT pg_notify(channel, '') FROM unnest($10::text[]) AS along (channel)"
+        ))
         .bind(new.iter().map(|job| Uuid::from(job.id)).collect::<Vec<_>>())
         .bind(new.iter().map(|job| job.payload.kind().as_str()).collect::<Vec<_>>())
         .bind(payloads)
@@ -34,12 +41,10 @@ impl Postgres {
         .bind(new.iter().map(|job| lane(job).to_string()).collect::<Vec<_>>())
         .bind(new.iter().map(body).collect::<Vec<_>>())
         .bind(with_messages)
+        .bind(&along.channels)
         .execute(&self.pool)
         .await?;
-        self.bell.ring(Topic::Changes);
-        if with_messages {
-            self.bell.ring(Topic::Work);
-        }
+        self.bell.ring_later(&along);
         Ok(())
     }
 }

@@ -189,8 +189,10 @@ pub struct RawMessage {
 /// Names one delivery of a message of the `database` queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawReceipt {
-    /// Row.
-    pub id: i64,
+    /// Where it was.
+    pub lane: Lane,
+    /// The job that it points at.
+    pub job: JobId,
     /// Number of this delivery.
     pub delivery: i64,
 }

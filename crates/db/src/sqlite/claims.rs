@@ -1,12 +1,20 @@
 //! What a worker does to a job: claim, beat, close. Every effect names the epoch.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use reelfleet_job::{JobId, Lane, Reason, WorkerId};
+use serde_json::json;
 use sqlx::SqliteConnection;
 
 use super::{Sqlite, millis, now};
 use crate::{Beat, Error, Finished, Pulse, RawClaimed, RawTaken, Result};
+
+/// Jobs of which the claim, an epoch by its job's id, is still the one given.
+macro_rules! held {
+    () => {
+        "jobs.id = claim.key AND epoch = claim.value AND state = 'running' AND cancel_requested = 0"
+    };
+}
 
 impl Sqlite {
     pub(crate) async fn claim_some(
@@ -15,7 +23,7 @@ impl Sqlite {
         worker: WorkerId,
         lease: Duration,
     ) -> Result<Vec<RawClaimed>> {
-        let jobs = serde_json::json!(jobs).to_string();
+        let jobs = json!(jobs).to_string();
         let mut transaction = self.begin().await?;
         let claimed = claim(&mut transaction, &jobs, worker, lease).await?;
         transaction.commit().await?;
@@ -34,11 +42,11 @@ impl Sqlite {
                 continue;
             }
             let mut transaction = self.begin().await?;
-            let (messages, ids, jobs): (i64, String, String) = sqlx::query_as(concat!(
-                "SELECT count(*), json_group_array(id), json_group_array(job)
-                   FROM (SELECT id, job FROM messages WHERE lane = ? AND visible_at <= ",
+            let (messages, jobs): (i64, String) = sqlx::query_as(concat!(
+                "SELECT count(*), json_group_array(job)
+                   FROM (SELECT job FROM messages WHERE lane = ? AND visible_at <= ",
                 now!(),
-                " ORDER BY id LIMIT ?)"
+                " ORDER BY job LIMIT ?)"
             ))
             .bind(lane.to_string())
             .bind(limit)
@@ -47,10 +55,13 @@ impl Sqlite {
             if messages == 0 {
                 continue;
             }
-            sqlx::query("DELETE FROM messages WHERE id IN (SELECT value FROM json_each(?))")
-                .bind(ids)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "DELETE FROM messages WHERE lane = ? AND job IN (SELECT value FROM json_each(?))",
+            )
+            .bind(lane.to_string())
+            .bind(&jobs)
+            .execute(&mut *transaction)
+            .await?;
             let claimed = claim(&mut transaction, &jobs, worker, lease).await?;
             transaction.commit().await?;
             return Ok(RawTaken { messages: messages.unsigned_abs(), claimed });
@@ -59,27 +70,35 @@ impl Sqlite {
     }
 
     pub(crate) async fn close_some_done(&self, claims: &[(JobId, u64)]) -> Result<Vec<JobId>> {
-        let claims = serde_json::json!(claims).to_string();
-        let mut transaction = self.begin().await?;
-        let held: String = sqlx::query_scalar(
-            "SELECT json_group_array(id) FROM jobs
-              WHERE (id, epoch) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))
-                AND state = 'running' AND cancel_requested = 0",
-        )
-        .bind(claims)
-        .fetch_one(&mut *transaction)
-        .await?;
-        sqlx::query(concat!(
-            "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
-                    error_code = NULL, error_message = NULL, finished_at = ",
-            now!(),
-            " WHERE id IN (SELECT value FROM json_each(?))"
-        ))
-        .bind(&held)
-        .execute(&mut *transaction)
-        .await?;
-        transaction.commit().await?;
-        serde_json::from_str(&held).map_err(Error::damaged)
+        let mut held: BTreeMap<JobId, u64> = claims.iter().copied().collect();
+        loop {
+            let closing = json!(held).to_string();
+            let mut transaction = self.begin().await?;
+            let closed = sqlx::query(concat!(
+                "UPDATE jobs SET state = 'done', progress = 1, lease_until = NULL,
+                        error_code = NULL, error_message = NULL, finished_at = ",
+                now!(),
+                " FROM json_each(?) claim WHERE ",
+                held!()
+            ))
+            .bind(&closing)
+            .execute(&mut *transaction)
+            .await?;
+            if closed.rows_affected() == held.len() as u64 {
+                transaction.commit().await?;
+                return Ok(held.into_keys().collect());
+            }
+            // Rare enough to be asked only then: which ones are no longer held.
+            transaction.rollback().await?;
+            let still: String = sqlx::query_scalar(concat!(
+                "SELECT json_group_object(jobs.id, epoch) FROM json_each(?) claim JOIN jobs ON ",
+                held!()
+            ))
+            .bind(&closing)
+            .fetch_one(&self.read)
+            .await?;
+            held = serde_json::from_str(&still).map_err(Error::damaged)?;
+        }
     }
 
     pub(crate) async fn beat(

@@ -11,20 +11,23 @@ use crate::{LaneDepth, RawMessage, RawReceipt, RawSend, Result};
 
 macro_rules! these_deliveries {
     () => {
-        "(id, receipt) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))"
+        "(lane, job, receipt) IN (SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?))"
     };
 }
 
 impl Sqlite {
+    /// The number of a delivery is counted from a random one: a message that is sent again, after one
+    /// that was acknowledged, must not answer to old receipts.
+    ///
     /// A message that is there already rings anew: whoever has it in hand can no longer acknowledge it away.
     pub(crate) async fn send_messages(&self, batch: &[RawSend]) -> Result<()> {
         let rows = batch.iter().map(|send| json!([send.lane.to_string(), send.job, send.body]));
         sqlx::query(concat!(
-            "INSERT INTO messages (lane, job, body, visible_at)
+            "INSERT INTO messages (lane, job, body, visible_at, receipt)
              SELECT value ->> 0, value ->> 1, value ->> 2, ",
             now!(),
-            " FROM json_each(?) WHERE true
-             ON CONFLICT (job) DO UPDATE SET lane = excluded.lane, receipt = receipt + 1,
+            ", random() >> 1 FROM json_each(?) WHERE true
+             ON CONFLICT (lane, job) DO UPDATE SET receipt = receipt + 1,
                     visible_at = min(visible_at, excluded.visible_at)"
         ))
         .bind(rows.collect::<serde_json::Value>().to_string())
@@ -46,12 +49,13 @@ impl Sqlite {
             let rows = sqlx::query(concat!(
                 "UPDATE messages SET visible_at = ",
                 now!(),
-                " + ?, receipt = receipt + 1
-                  WHERE id IN (SELECT id FROM messages WHERE lane = ? AND visible_at <= ",
+                " + ?1, receipt = receipt + 1
+                  WHERE lane = ?2
+                    AND job IN (SELECT job FROM messages WHERE lane = ?2 AND visible_at <= ",
                 now!(),
                 "
-                                ORDER BY id LIMIT ?)
-                  RETURNING id, receipt, body"
+                                 ORDER BY job LIMIT ?3)
+                  RETURNING job, receipt, body"
             ))
             .bind(millis(hide))
             .bind(lane.to_string())
@@ -62,9 +66,9 @@ impl Sqlite {
                 return rows
                     .iter()
                     .map(|row| {
-                        let (id, delivery) = (row.try_get("id")?, row.try_get("receipt")?);
+                        let (job, delivery) = (decode::id(row, "job")?, row.try_get("receipt")?);
                         Ok(RawMessage {
-                            receipt: RawReceipt { id, delivery },
+                            receipt: RawReceipt { lane: *lane, job, delivery },
                             body: row.try_get("body")?,
                         })
                     })
@@ -89,7 +93,7 @@ impl Sqlite {
 
     pub(crate) async fn ack_messages(&self, receipts: &[RawReceipt]) -> Result<()> {
         sqlx::query(concat!("DELETE FROM messages WHERE ", these_deliveries!()))
-            .bind(pairs(receipts))
+            .bind(named(receipts))
             .execute(&self.write)
             .await?;
         Ok(())
@@ -102,7 +106,7 @@ impl Sqlite {
             " WHERE ",
             these_deliveries!()
         ))
-        .bind(pairs(receipts))
+        .bind(named(receipts))
         .execute(&self.write)
         .await?;
         Ok(())
@@ -131,7 +135,9 @@ impl Sqlite {
     }
 }
 
-fn pairs(receipts: &[RawReceipt]) -> String {
-    let pairs = receipts.iter().map(|RawReceipt { id, delivery }| json!([id, delivery]));
-    pairs.collect::<serde_json::Value>().to_string()
+fn named(receipts: &[RawReceipt]) -> String {
+    let named = receipts
+        .iter()
+        .map(|RawReceipt { lane, job, delivery }| json!([lane.to_string(), job, delivery]));
+    named.collect::<serde_json::Value>().to_string()
 }

@@ -17,6 +17,7 @@ use std::{
     fs::{self, OpenOptions, Permissions},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Sqlite {
     /// One connection: SQLite has one writer, and waiting here is fairer than waiting in it.
     write: SqlitePool,
     read: SqlitePool,
+    /// There as soon as anybody waits.
+    wakeup: Arc<OnceLock<Wakeup>>,
 }
 
 impl Sqlite {
@@ -66,7 +69,7 @@ impl Sqlite {
             .max_connections(4)
             .acquire_timeout(BUSY)
             .connect_lazy_with(options.pragma("query_only", "on"));
-        Ok(Self { path, write, read })
+        Ok(Self { path, write, read, wakeup: Arc::default() })
     }
 
     pub(crate) async fn migrate(&self) -> Result<()> {
@@ -101,7 +104,7 @@ impl Sqlite {
 
     #[expect(clippy::unused_async, reason = "other databases connect here")]
     pub(crate) async fn wakeup(&self, _: Topic) -> Result<Wakeup> {
-        Ok(Wakeup::on_file(&self.path))
+        Ok(self.wakeup.get_or_init(|| Wakeup::on_file(&self.path)).another())
     }
 
     /// Begins a transaction that may write. Taking the write lock at once means

@@ -18,7 +18,8 @@ macro_rules! lost {
             " - ?1 AND ",
             now!(),
             " AND kind || '-' || priority IN (SELECT value FROM json_each(?2))
-              AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.job = jobs.id AND m.visible_at <= ",
+              AND NOT EXISTS (SELECT 1 FROM messages m
+                               WHERE m.lane = kind || '-' || priority AND m.job = jobs.id AND m.visible_at <= ",
             now!(),
             " + 60000)"
         )

@@ -38,10 +38,10 @@ impl Sqlite {
         .await?;
         if with_messages {
             sqlx::query(concat!(
-                "INSERT INTO messages (lane, job, body, visible_at)
+                "INSERT INTO messages (lane, job, body, visible_at, receipt)
                  SELECT value ->> 6, value ->> 0, value ->> 7, ",
                 now!(),
-                " FROM json_each(?)"
+                ", random() >> 1 FROM json_each(?)"
             ))
             .bind(&rows)
             .execute(&mut *transaction)

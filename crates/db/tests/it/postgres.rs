@@ -12,7 +12,7 @@ mod faults;
 mod locks;
 mod snapshot;
 
-use reelfleet_db::{DatabaseConfig, Db, RawSend, Wakeup};
+use reelfleet_db::{DatabaseConfig, Db, RawSend, Topic, Wakeup};
 use reelfleet_job::{JobId, Kind, Lane, Priority};
 use reelfleet_runtime::Vars;
 use reelfleet_servers::Postgres;
@@ -21,6 +21,8 @@ use crate::suite::{self, conforms};
 
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(60);
+
+const WORK: Topic = Topic::Work(Kind::Transcode);
 
 /// One server for all tests here; each has a database of its own.
 static SERVER: LazyLock<Postgres> = LazyLock::new(Postgres::start);

@@ -1,6 +1,6 @@
 //! The database itself as the broker: lanes are rows, and a change of the database rings.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use reelfleet_db::{Claimed, Db, LaneDepth, RawReceipt, RawSend, Topic, Wakeup};
 use reelfleet_job::{Kind, Lane, Message};
@@ -24,7 +24,6 @@ const AGAIN: Duration = Duration::from_millis(8);
 #[derive(Debug, Clone)]
 pub(crate) struct Database {
     db: Db,
-    wakeup: Arc<Wakeup>,
 }
 
 /// One delivery of a message, or a dead letter.
@@ -35,9 +34,8 @@ pub(super) enum Token {
 }
 
 impl Database {
-    pub(super) async fn open(db: Db) -> Result<Self, Error> {
-        let wakeup = Arc::new(db.wakeup(Topic::Work).await?);
-        Ok(Self { db, wakeup })
+    pub(super) fn new(db: Db) -> Self {
+        Self { db }
     }
 
     /// Takes messages out of their lanes and claims their jobs for `worker`, in one transaction.
@@ -47,8 +45,8 @@ impl Database {
         wanted: &Wanted,
         shutdown: &Shutdown,
     ) -> Result<Vec<Claimed>, Error> {
-        let Wanted { worker, lease, limit, at_most, .. } = *wanted;
-        let mut looks = Looks::new(&self.wakeup, at_most);
+        let Wanted { kind, worker, lease, limit, at_most, .. } = *wanted;
+        let mut looks = Looks::new(&self.db, kind, at_most).await?;
         loop {
             let taken = self.db.claim_next(lanes, limit, worker, lease).await?;
             // Messages of jobs that are taken already: there may be others behind them.
@@ -68,8 +66,10 @@ struct Looks {
 }
 
 impl Looks {
-    fn new(wakeup: &Wakeup, at_most: Duration) -> Self {
-        Self { wakeup: wakeup.another(), until: Instant::now() + at_most, pause: LOOK }
+    /// Wakes for messages of jobs of this kind from now on.
+    async fn new(db: &Db, kind: Kind, at_most: Duration) -> Result<Self, Error> {
+        let wakeup = db.wakeup(Topic::Work(kind)).await?;
+        Ok(Self { wakeup, until: Instant::now() + at_most, pause: LOOK })
     }
 
     /// Waits until it is time to look again. False: no more, the time is over or the drain begins.
@@ -112,7 +112,8 @@ impl Broker for Database {
         at_most: Duration,
         shutdown: &Shutdown,
     ) -> Result<Vec<Delivery>, Error> {
-        let mut looks = Looks::new(&self.wakeup, at_most);
+        let Some(first) = lanes.first() else { return Ok(Vec::new()) };
+        let mut looks = Looks::new(&self.db, first.kind, at_most).await?;
         loop {
             let raw = self.db.receive_messages(lanes, limit, HIDE).await?;
             let received = raw

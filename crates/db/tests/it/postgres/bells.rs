@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use reelfleet_db::{Db, Pulse, Topic};
+use reelfleet_job::Kind;
 
-use super::{LONG, messages, pool, rung, url, with_connections};
+use super::{LONG, WORK, messages, pool, rung, url, with_connections};
 use crate::suite;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -12,7 +13,8 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     let url = url();
     let (one, two) = (Db::open(&url).await.unwrap(), Db::open(&url).await.unwrap());
     one.migrate().await.unwrap();
-    let mut work = two.wakeup(Topic::Work).await.unwrap();
+    let mut work = two.wakeup(WORK).await.unwrap();
+    let mut other_work = two.wakeup(Topic::Work(Kind::Noop)).await.unwrap();
     let mut changes = two.wakeup(Topic::Changes).await.unwrap();
     let video = suite::queued(&one).await;
     let (worker, claimed) = suite::claim(&one, &video).await;
@@ -31,6 +33,7 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     let sent = messages(1);
     one.send_messages(&sent).await.unwrap();
     assert!(rung(&mut work, LONG).await, "a send woke nobody");
+    assert!(!rung(&mut other_work, Duration::ZERO).await, "it woke who does other work");
     assert!(!rung(&mut changes, Duration::ZERO).await, "a heartbeat without news woke somebody");
 
     let received = two.receive_messages(&[sent[0].lane], 1, LONG).await.unwrap();
@@ -48,7 +51,7 @@ async fn one_connection_is_enough_for_every_call_and_one_more_for_all_who_wait()
     let db = with_connections(&url, 1).await;
     db.migrate().await.unwrap();
     let mut waiters = Vec::new();
-    for topic in [Topic::Work, Topic::Changes, Topic::Work, Topic::Changes] {
+    for topic in [WORK, Topic::Changes, WORK, Topic::Changes] {
         let waiter = db.wakeup(topic).await.unwrap();
         waiters.push(waiter.another());
         waiters.push(waiter);

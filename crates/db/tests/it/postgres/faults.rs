@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use reelfleet_db::{Db, Error, Topic};
+use reelfleet_db::{Db, Error};
 use reelfleet_servers::Postgres;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    LONG, hears_again,
+    LONG, WORK, hears_again,
     locks::{delete_begun, stand_in_line, stands_in_line},
     pool, with_connections,
 };
@@ -25,7 +25,7 @@ async fn a_server_that_was_killed_is_away_and_then_back_with_every_answered_row(
     let server = Postgres::start();
     let db = Db::open(&server.create("test")).await.unwrap();
     db.migrate().await.unwrap();
-    let mut wakeup = db.wakeup(Topic::Work).await.unwrap();
+    let mut wakeup = db.wakeup(WORK).await.unwrap();
     let video = suite::queued(&db).await;
     let (worker, claimed) = suite::claim(&db, &video).await;
 
@@ -70,7 +70,7 @@ async fn calls_to_a_frozen_server_end_in_time_and_all_goes_on_once_it_thaws_or_r
     let server = Postgres::start();
     let db = Db::open(&server.create("test")).await.unwrap();
     db.migrate().await.unwrap();
-    let mut wakeup = db.wakeup(Topic::Work).await.unwrap();
+    let mut wakeup = db.wakeup(WORK).await.unwrap();
 
     server.freeze();
     assert_away(&db).await;
@@ -130,7 +130,7 @@ async fn a_server_that_vanished_without_a_word_is_noticed_and_the_next_one_is_us
     let url = format!("postgres://reelfleet@127.0.0.1:{}/test", network.port);
     let db = with_connections(&url, 1).await;
     db.migrate().await.unwrap();
-    let mut wakeup = db.wakeup(Topic::Work).await.unwrap();
+    let mut wakeup = db.wakeup(WORK).await.unwrap();
     // The only connection is in the middle of a call.
     let video = suite::queued(&db).await;
     let locked = delete_begun(&direct, &video).await;

@@ -42,12 +42,17 @@ pub(crate) async fn a_message_in_hand_is_hidden_and_an_old_receipt_does_nothing(
 
     db.release_messages(&[first.receipt]).await.unwrap();
     let second = db.receive_messages(&lanes, 10, LEASE).await.unwrap().remove(0);
-    assert_eq!(second.receipt.id, first.receipt.id);
+    assert_eq!(second.receipt.job, first.receipt.job);
     db.ack_messages(&[first.receipt]).await.unwrap();
     db.release_messages(&[first.receipt]).await.unwrap();
     assert_eq!(db.lane_depths().await.unwrap()[0].in_flight, 1);
     db.ack_messages(&[second.receipt]).await.unwrap();
     assert!(db.lane_depths().await.unwrap().is_empty());
+
+    db.send_messages(&[message(lanes[1], video.job)]).await.unwrap();
+    assert_eq!(db.receive_messages(&lanes, 10, LEASE).await.unwrap().len(), 1);
+    db.ack_messages(&[first.receipt, second.receipt]).await.unwrap();
+    assert_eq!(db.lane_depths().await.unwrap()[0].in_flight, 1);
 }
 
 pub(crate) async fn a_message_that_waits_in_a_long_queue_is_not_lost(db: Db) {
