@@ -10,7 +10,7 @@ mod migrate;
 mod roles;
 mod signals;
 
-use std::process::ExitCode;
+use std::{panic::resume_unwind, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -56,13 +56,15 @@ fn main() -> ExitCode {
 }
 
 fn on_runtime(
-    command: impl Future<Output = Result<ExitCode, exit::Failure>>,
+    command: impl Future<Output = Result<ExitCode, exit::Failure>> + Send + 'static,
 ) -> Result<ExitCode, exit::Failure> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| exit::Failure::software(format!("the runtime cannot start: {error}")))?
-        .block_on(command)
+        .map_err(|error| exit::Failure::software(format!("the runtime cannot start: {error}")))?;
+    // On the runtime's own threads: what they hear need not wake this one first.
+    let command = runtime.spawn(command);
+    runtime.block_on(command).unwrap_or_else(|panicked| resume_unwind(panicked.into_panic()))
 }
 
 #[cfg(test)]
