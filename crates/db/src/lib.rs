@@ -129,6 +129,8 @@ impl Db {
 
     /// Takes up to `limit` messages out of the first lane of the `database` queue that has any, and
     /// makes `worker` the owner of their jobs, as [`Db::claim_some`] does; all in one transaction.
+    /// On Postgres a message whose job is older than those that were just taken from its lane may be
+    /// overlooked for half a second, as long as there are others.
     ///
     /// # Errors
     ///
@@ -303,7 +305,7 @@ calls! {
     /// Lets others have it at once.
     leave_duty(duty: &str, holder: Uuid) -> ();
 
-    /// Puts messages into their lanes, all or none; a second one for the same job only makes the first ready again.
+    /// Puts messages into their lanes, all or none; a second one for the same job in the same lane only makes the first ready again.
     send_messages(batch: &[RawSend]) -> ();
     /// Takes up to `limit` messages from the first lane of `lanes` that has any, hidden from others for `hide`.
     receive_messages(lanes: &[Lane], limit: u32, hide: Duration) -> Vec<RawMessage>;

@@ -15,7 +15,7 @@ pub struct UnknownWord {
 }
 
 /// What a job does. The name is stored and sent, so it never follows a rename in code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, PartialOrd, Ord)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Turn an uploaded video into the renditions of a profile.
@@ -69,7 +69,7 @@ impl Priority {
 }
 
 /// One broker queue: a kind and a priority, written `transcode-normal`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
     /// What its jobs do.
     pub kind: Kind,

@@ -9,7 +9,8 @@
 //!                     log of a worker process that had nothing to do
 //! ```
 //!
-//! Database and queue are what the environment names, as for the executable. Every job is a row,
+//! Database and queue are what the environment names, as for the executable; `pickup` and `drain`
+//! want a database without other jobs. Every job is a row,
 //! and is recorded, claimed and closed as in a fleet. One line of JSON comes out.
 
 mod path;

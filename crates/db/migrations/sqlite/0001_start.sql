@@ -98,8 +98,8 @@ CREATE TABLE files (
     PRIMARY KEY (video, name)
 ) STRICT, WITHOUT ROWID;
 
--- The `database` queue backend. One message a job is enough: it only rings. A lane is in the order
--- of its jobs' ids, which is that of their creation.
+-- The `database` queue backend. One message a job and lane is enough: it only rings. A lane is in
+-- the order of its jobs' ids, which begin with the time by the clock of the process that made them.
 CREATE TABLE messages (
     lane       TEXT NOT NULL,
     job        TEXT NOT NULL,

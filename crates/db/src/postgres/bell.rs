@@ -7,7 +7,7 @@
 //!
 //! Committing a NOTIFY takes a lock on the whole server, and thousands of commits
 //! a second would stand in line for it. So a ring is part of the transaction that
-//! records a job only after a quiet time (`Bell::along`); all others follow their
+//! writes a message only after a quiet time (`Bell::along`); all others follow their
 //! transactions, and those that follow each other are one, a moment later. A ring
 //! that is lost with its process or its connection costs a waiter its bound, no more.
 

@@ -33,29 +33,26 @@ impl Postgres {
     pub(crate) async fn send_messages(&self, batch: &[RawSend]) -> Result<()> {
         // Rows are locked in the order of their jobs: two batches never wait for each other in a circle.
         let mut batch: Vec<_> = batch.iter().collect();
-        batch.sort_by_key(|send| send.job);
-        batch.dedup_by_key(|send| send.job);
+        batch.sort_by_key(|send| (send.job, send.lane));
+        batch.dedup_by_key(|send| (send.job, send.lane));
+        let along = self.bell.along(work(batch.iter().map(|send| send.lane.kind)));
         sqlx::query(concat!(
-            "INSERT INTO messages (lane, job, body, visible_at, receipt)
+            "WITH message AS (INSERT INTO messages (lane, job, body, visible_at, receipt)
              SELECT lane, job, body, now_ms(), ",
             first_delivery!(),
             " FROM unnest($1::text[], $2::uuid[], $3::text[]) AS m (lane, job, body)
              ON CONFLICT (lane, job) DO UPDATE SET receipt = messages.receipt + 1,
-                    visible_at = least(messages.visible_at, excluded.visible_at)"
+                    visible_at = least(messages.visible_at, excluded.visible_at))
+             SELECT pg_notify(channel, '') FROM unnest($4::text[]) AS along (channel)"
         ))
         .bind(batch.iter().map(|send| send.lane.to_string()).collect::<Vec<_>>())
         .bind(batch.iter().map(|send| Uuid::from(send.job)).collect::<Vec<_>>())
         .bind(batch.iter().map(|send| send.body.as_str()).collect::<Vec<_>>())
+        .bind(&along.channels)
         .execute(&self.pool)
         .await?;
-        self.ring_for(batch.iter().map(|send| send.lane.kind));
+        self.bell.ring_later(&along);
         Ok(())
-    }
-
-    /// Wakes those who wait for jobs of these kinds.
-    fn ring_for(&self, kinds: impl Iterator<Item = Kind>) {
-        let kinds: HashSet<_> = kinds.collect();
-        kinds.into_iter().for_each(|kind| self.bell.ring(Topic::Work(kind)));
     }
 
     pub(crate) async fn receive_messages(
@@ -69,7 +66,7 @@ impl Postgres {
                 "WITH next AS (SELECT job FROM messages WHERE lane = $1 AND visible_at <= now_ms()
                                 ORDER BY job LIMIT $2 FOR UPDATE SKIP LOCKED)
                  UPDATE messages m SET visible_at = now_ms() + $3, receipt = m.receipt + 1
-                   FROM next WHERE m.lane = $1 AND m.job = next.job
+                  WHERE m.lane = $1 AND m.job = ANY(ARRAY(SELECT job FROM next))
                  RETURNING m.job, m.receipt, m.body",
             )
             .bind(lane.to_string())
@@ -118,7 +115,8 @@ impl Postgres {
         .bind(deliveries)
         .execute(&self.pool)
         .await?;
-        self.ring_for(receipts.iter().map(|receipt| receipt.lane.kind));
+        work(receipts.iter().map(|receipt| receipt.lane.kind))
+            .for_each(|topic| self.bell.ring(topic));
         Ok(())
     }
 
@@ -140,6 +138,12 @@ impl Postgres {
             })
             .collect()
     }
+}
+
+/// What those who wait for jobs of these kinds listen to.
+pub(super) fn work(kinds: impl Iterator<Item = Kind>) -> impl Iterator<Item = Topic> {
+    let kinds: HashSet<_> = kinds.collect();
+    kinds.into_iter().map(Topic::Work)
 }
 
 fn columns(receipts: &[RawReceipt]) -> (Vec<String>, Vec<Uuid>, Vec<i64>) {

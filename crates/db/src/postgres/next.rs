@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::{Postgres, claims::claim_due, decode, millis};
 use crate::{RawTaken, Result, Topic};
 
-/// So often a lane is looked at from its beginning, however full it is: what was released, or
-/// committed late, stands there.
+/// So often a lane is looked at from its beginning, however full it is: what was released, comes
+/// again, or was committed late stands there. Until then lower lanes may overtake it.
 const WHOLE: Duration = Duration::from_millis(500);
 
 /// How far each lane is taken.
@@ -83,18 +83,21 @@ impl Postgres {
         lease: Duration,
     ) -> Result<Option<RawTaken>> {
         // Jobs are locked in the order of their ids, as everywhere. Nobody who holds one waits for a message.
-        // The limit keeps the planner from joining all messages to the lanes.
+        // A look into a lane has a limit, or the planner would join all messages to the lanes, and an
+        // order, or it would read them from the table's beginning. What was found is named in an array: of
+        // a limit that it does not know the planner takes a tenth of the table, and joins the whole.
         let rows = sqlx::query(concat!(
             "WITH lane AS (SELECT l.name, l.place, l.nth FROM unnest($1::text[], $4::uuid[]) WITH ORDINALITY AS l (name, place, nth)
                             WHERE (SELECT TRUE FROM messages m WHERE m.lane = l.name AND m.job > l.place
-                                      AND m.visible_at <= now_ms() LIMIT 1)
+                                      AND m.visible_at <= now_ms()
+                                    ORDER BY m.job LIMIT 1)
                             ORDER BY l.nth LIMIT 1),
-             next AS (SELECT lane, job FROM messages
+             next AS (SELECT job FROM messages
                        WHERE lane = (SELECT name FROM lane) AND job > (SELECT place FROM lane) AND visible_at <= now_ms()
                        ORDER BY job LIMIT $5 FOR UPDATE SKIP LOCKED),
-             gone AS (DELETE FROM messages m USING next WHERE m.lane = next.lane AND m.job = next.job),
-             due AS (SELECT j.id FROM jobs j JOIN next ON j.id = next.job
-                      WHERE j.state = 'queued' ORDER BY j.id FOR UPDATE OF j),
+             gone AS (DELETE FROM messages WHERE lane = (SELECT name FROM lane) AND job = ANY(ARRAY(SELECT job FROM next))),
+             due AS (SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT job FROM next)) AND state = 'queued'
+                      ORDER BY id FOR UPDATE),
              claimed AS (",
             claim_due!(),
             ")

@@ -24,7 +24,7 @@ impl Postgres {
                            WHERE (state = 'scheduled' AND run_at <= now_ms())
                               OR (state = 'queued' AND message_at IS NULL)
                            ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED)
-             UPDATE jobs j SET state = 'queued', message_at = now_ms() FROM due WHERE j.id = due.id
+             UPDATE jobs j SET state = 'queued', message_at = now_ms() WHERE j.id = ANY(ARRAY(SELECT id FROM due))
              RETURNING j.id, j.kind, j.priority",
         )
         .bind(i64::from(limit))
@@ -48,7 +48,7 @@ impl Postgres {
                                               WHERE m.lane = kind || '-' || priority AND m.job = jobs.id
                                                 AND m.visible_at <= now_ms() + 60000)
                            ORDER BY run_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-             UPDATE jobs j SET message_at = now_ms() FROM due WHERE j.id = due.id
+             UPDATE jobs j SET message_at = now_ms() WHERE j.id = ANY(ARRAY(SELECT id FROM due))
              RETURNING j.id, j.kind, j.priority",
         )
         .bind(millis(lost_after))

@@ -1,11 +1,12 @@
 //! Records jobs that have no video.
 
-use std::collections::HashSet;
-
 use reelfleet_job::{Lane, Message};
 use uuid::Uuid;
 
-use super::{Postgres, messages::first_delivery};
+use super::{
+    Postgres,
+    messages::{first_delivery, work},
+};
 use crate::{Error, NewJob, Result, Topic};
 
 impl Postgres {
@@ -14,8 +15,7 @@ impl Postgres {
         for job in new {
             payloads.push(serde_json::to_string(&job.payload).map_err(Error::damaged)?);
         }
-        let work: HashSet<_> = new.iter().map(|job| Topic::Work(job.payload.kind())).collect();
-        let work = work.into_iter().filter(|_| with_messages);
+        let work = work(new.iter().filter(|_| with_messages).map(|job| job.payload.kind()));
         let along = self.bell.along(work.chain([Topic::Changes]));
         // One statement is one transaction, and one answer to wait for.
         sqlx::query(concat!(

@@ -34,8 +34,10 @@ pub(super) enum Token {
 }
 
 impl Database {
-    pub(super) fn new(db: Db) -> Self {
-        Self { db }
+    pub(super) async fn open(db: Db) -> Result<Self, Error> {
+        // A database that cannot be listened to is told now: it stays open for those who wait.
+        db.wakeup(Topic::Work(Kind::Transcode)).await?;
+        Ok(Self { db })
     }
 
     /// Takes messages out of their lanes and claims their jobs for `worker`, in one transaction.

@@ -125,7 +125,7 @@ brokers! {
 impl Backend {
     pub(crate) async fn open(config: &QueueConfig, db: &Db) -> Result<Self, Error> {
         Ok(match config {
-            QueueConfig::Database => Self::Database(database::Database::new(db.clone())),
+            QueueConfig::Database => Self::Database(database::Database::open(db.clone()).await?),
             QueueConfig::Redis { url, allow_data_loss } => {
                 Self::Redis(redis::Redis::open(url, *allow_data_loss).await?)
             }

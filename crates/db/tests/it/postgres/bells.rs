@@ -33,7 +33,6 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     let sent = messages(1);
     one.send_messages(&sent).await.unwrap();
     assert!(rung(&mut work, LONG).await, "a send woke nobody");
-    assert!(!rung(&mut other_work, Duration::ZERO).await, "it woke who does other work");
     assert!(!rung(&mut changes, Duration::ZERO).await, "a heartbeat without news woke somebody");
 
     let received = two.receive_messages(&[sent[0].lane], 1, LONG).await.unwrap();
@@ -42,6 +41,31 @@ async fn a_heartbeat_wakes_who_looks_and_nobody_who_waits_for_work() {
     assert!(!rung(&mut work, Duration::ZERO).await, "the end of a job woke a worker");
     one.release_messages(&[received[0].receipt]).await.unwrap();
     assert!(rung(&mut work, LONG).await, "a released message woke nobody");
+    assert!(!rung(&mut other_work, Duration::from_secs(1)).await, "it woke who does other work");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn jobs_that_are_recorded_ring_with_their_commit_and_soon_after_another() {
+    let url = url();
+    let (one, two) = (Db::open(&url).await.unwrap(), Db::open(&url).await.unwrap());
+    one.migrate().await.unwrap();
+    let owner = suite::user(&one, "a@example.com").await;
+    let mut work = two.wakeup(Topic::Work(Kind::Noop)).await.unwrap();
+    let mut other_work = two.wakeup(WORK).await.unwrap();
+    let mut changes = two.wakeup(Topic::Changes).await.unwrap();
+    // All but the first come within the quiet time of the one before.
+    for _ in 0..5 {
+        one.submit_jobs(&suite::noops(owner, 1), true).await.unwrap();
+        assert!(rung(&mut work, LONG).await, "a job with its message woke nobody");
+        assert!(rung(&mut changes, LONG).await, "nobody saw it");
+    }
+    one.submit_jobs(&suite::noops(owner, 1), false).await.unwrap();
+    assert!(rung(&mut changes, LONG).await, "nobody saw a job without a message");
+    assert!(
+        !rung(&mut work, Duration::from_secs(1)).await,
+        "a job without a message woke a worker"
+    );
+    assert!(!rung(&mut other_work, Duration::ZERO).await, "it woke who does other work");
 }
 
 /// B13: a pool that is used up.
