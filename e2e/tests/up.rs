@@ -122,7 +122,8 @@ fn ctrl_c_finishes_or_hands_back_and_the_next_start_goes_on() {
     assert_eq!(fleet.leftovers(), Vec::<std::path::PathBuf>::new());
 
     fleet.up_again();
-    assert_eq!(fleet.wait_final(&short)["status"], "ready");
+    // It is the older one, so it goes on first.
+    let _ = fleet.wait_status(&long, &["processing"]);
     let job = fleet.video(&long)["job"].as_str().unwrap().to_owned();
     let job = fleet.client().call("GET", &format!("/api/jobs/{job}")).unwrap().json;
     assert_eq!(job["attempts_history"][0]["outcome"], "handed_back", "{job}");
@@ -130,6 +131,7 @@ fn ctrl_c_finishes_or_hands_back_and_the_next_start_goes_on() {
     let cancelled = fleet.run(&["cancel", &long]);
     assert!(cancelled.status.success(), "{cancelled:?}");
     assert_eq!(fleet.wait_final(&long)["status"], "cancelled");
+    assert_eq!(fleet.wait_final(&short)["status"], "ready");
 }
 
 #[test]
