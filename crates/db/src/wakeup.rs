@@ -5,7 +5,7 @@ use reelfleet_job::Kind;
 use tokio::{sync::watch, task::JoinHandle};
 
 /// What somebody waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Topic {
     /// A message of the `database` queue that can be received, for a job of this kind.
     Work(Kind),

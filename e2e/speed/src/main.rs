@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Database and queue are what the environment names, as for the executable; `pickup` and `drain`
-//! want a database without other jobs. Every job is a row,
-//! and is recorded, claimed and closed as in a fleet. One line of JSON comes out.
+//! want a database without other jobs. Every job is a row, and is recorded, claimed and closed as
+//! in a fleet. One line of JSON comes out.
 
 mod path;
 mod worker;

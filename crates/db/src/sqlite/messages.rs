@@ -15,10 +15,15 @@ macro_rules! these_deliveries {
     };
 }
 
+/// A message that is sent again, after one that was acknowledged, must not answer to old receipts.
+macro_rules! first_delivery {
+    () => {
+        "random() >> 1"
+    };
+}
+pub(super) use first_delivery;
+
 impl Sqlite {
-    /// The number of a delivery is counted from a random one: a message that is sent again, after one
-    /// that was acknowledged, must not answer to old receipts.
-    ///
     /// A message that is there already rings anew: whoever has it in hand can no longer acknowledge it away.
     pub(crate) async fn send_messages(&self, batch: &[RawSend]) -> Result<()> {
         let rows = batch.iter().map(|send| json!([send.lane.to_string(), send.job, send.body]));
@@ -26,7 +31,9 @@ impl Sqlite {
             "INSERT INTO messages (lane, job, body, visible_at, receipt)
              SELECT value ->> 0, value ->> 1, value ->> 2, ",
             now!(),
-            ", random() >> 1 FROM json_each(?) WHERE true
+            ", ",
+            first_delivery!(),
+            " FROM json_each(?) WHERE true
              ON CONFLICT (lane, job) DO UPDATE SET receipt = receipt + 1,
                     visible_at = min(visible_at, excluded.visible_at)"
         ))

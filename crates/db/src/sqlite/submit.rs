@@ -3,7 +3,7 @@
 use reelfleet_job::{Lane, Message};
 use serde_json::{Value, json};
 
-use super::{Sqlite, now};
+use super::{Sqlite, messages::first_delivery, now};
 use crate::{Error, NewJob, Result};
 
 impl Sqlite {
@@ -41,7 +41,9 @@ impl Sqlite {
                 "INSERT INTO messages (lane, job, body, visible_at, receipt)
                  SELECT value ->> 6, value ->> 0, value ->> 7, ",
                 now!(),
-                ", random() >> 1 FROM json_each(?)"
+                ", ",
+                first_delivery!(),
+                " FROM json_each(?)"
             ))
             .bind(&rows)
             .execute(&mut *transaction)
