@@ -82,9 +82,9 @@ impl Relay {
             let turn = self.my_turn(&mut duty, &mut searched, &mut cleared).await;
             asleep = clock.now();
             wait = match turn {
-                Ok(()) => {
+                Ok(more) => {
                     backoff.reset();
-                    self.config.every
+                    if more { Duration::ZERO } else { self.config.every }
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the relay tries again");
@@ -100,11 +100,11 @@ impl Relay {
         duty: &mut Duty,
         searched: &mut Option<Instant>,
         cleared: &mut Option<Instant>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if !duty.is_mine().await? {
-            return Ok(());
+            return Ok(false);
         }
-        self.turn().await?;
+        let more = self.turn().await?;
         if let Err(error) = self.letters.bury(duty).await {
             tracing::warn!(%error, "letters of dead jobs are sent later");
         }
@@ -125,15 +125,15 @@ impl Relay {
                 Err(error) => tracing::warn!(%error, "dead letters are compared again later"),
             }
         }
-        Ok(())
+        Ok(more)
     }
 
-    /// One look.
+    /// One look: a batch at most. Whether more may be due by now, as after an outage of the broker.
     ///
     /// # Errors
     ///
     /// The database or the broker is away.
-    pub async fn turn(&self) -> Result<(), Error> {
+    pub async fn turn(&self) -> Result<bool, Error> {
         let reaped = self.db.reap(&self.config.retry).await?;
         if reaped != Reaped::default() {
             tracing::info!(
@@ -144,7 +144,10 @@ impl Relay {
                 reaped.freed + reaped.dead + reaped.cancelled
             );
         }
-        self.send_due().await
+        let due = self.db.take_due(self.config.batch).await?;
+        let more = due.len() >= self.config.batch as usize;
+        self.send(due).await?;
+        Ok(more)
     }
 
     /// Sends again what was lost.
@@ -163,10 +166,6 @@ impl Relay {
             self.send(self.db.take_lost(batch, after, &lanes).await?).await?;
         }
         Ok(())
-    }
-
-    async fn send_due(&self) -> Result<(), Error> {
-        self.send(self.db.take_due(self.config.batch).await?).await
     }
 
     async fn send(&self, due: Vec<Due>) -> Result<(), Error> {

@@ -2,20 +2,22 @@
 
 mod intake;
 mod letters;
+mod relay;
 mod waits;
 
 use std::time::Duration;
 
 use reelfleet_db::{Db, NewUser, NewVideo, Role, Submitted, Video};
-use reelfleet_job::{JobId, Kind, Lane, Message, Priority, UserId, VideoId, WorkerId};
-use reelfleet_queue::{Delivery, Queue, QueueConfig, Relay, RelayConfig, submit_video};
+use reelfleet_job::{JobId, Kind, Lane, Message, Priority, UserId, VideoId};
+use reelfleet_queue::{Delivery, Queue, QueueConfig, submit_video};
 use reelfleet_runtime::Shutdown;
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 4] = [
+pub(crate) const SOURCES: [&str; 5] = [
     include_str!("mod.rs"),
     include_str!("intake.rs"),
     include_str!("letters.rs"),
+    include_str!("relay.rs"),
     include_str!("waits.rs"),
 ];
 
@@ -93,6 +95,7 @@ macro_rules! conforms {
             a_message_that_waits_in_its_lane_is_not_sent_again,
             a_job_that_was_handed_back_is_sent_again,
             a_lost_job_is_freed_and_sent_again,
+            a_thousand_jobs_that_are_due_at_once_wait_for_no_further_looks,
         }
     };
     ($fixture:path: $($name:ident,)*) => {
@@ -116,6 +119,7 @@ macro_rules! conforms {
 pub(crate) use conforms;
 pub(crate) use intake::*;
 pub(crate) use letters::*;
+pub(crate) use relay::*;
 pub(crate) use waits::*;
 
 pub(crate) fn receive(queue: &Queue, turn: u64) -> impl Future<Output = Vec<Delivery>> {
@@ -137,10 +141,6 @@ fn send(queue: &Queue, priority: Priority) -> impl Future<Output = JobId> {
         assert!(queue.send(&[(lane, Message::to(job, Kind::Transcode))]).await.error.is_none());
         job
     }
-}
-
-fn relay(fixture: &Fixture) -> Relay {
-    Relay::new(fixture.db.clone(), fixture.queue.clone(), RelayConfig::default())
 }
 
 /// Somebody new.
@@ -309,78 +309,4 @@ pub(crate) async fn urgent_messages_go_first_and_low_ones_progress(Fixture { que
     }
     assert!(order.contains(&low), "low did not progress in ten turns");
     assert_ne!(order[0], low);
-}
-
-pub(crate) async fn a_submitted_video_rings(fixture: Fixture) {
-    let video = submitted(&fixture).await;
-    let received = receive(&fixture.queue, 0).await;
-    assert_eq!(received[0].message.job, video.job);
-    // The relay sees that a message is on its way.
-    relay(&fixture).turn().await.unwrap();
-    assert_eq!(ready(&fixture.queue).await, 0);
-}
-
-/// A1.
-pub(crate) async fn a_job_whose_process_died_before_it_sent_is_sent_by_the_relay(fixture: Fixture) {
-    let new = new_video(&fixture.db).await;
-    // Recorded, which is the last thing that was done.
-    let video = fresh(fixture.db.submit_video(&new).await.unwrap());
-    assert_eq!(ready(&fixture.queue).await, 0);
-    for _ in 0..2 {
-        relay(&fixture).turn().await.unwrap();
-    }
-    let received = receive(&fixture.queue, 0).await;
-    let jobs: Vec<_> = received.iter().map(|delivery| delivery.message.job).collect();
-    assert_eq!(jobs, [video.job]);
-}
-
-pub(crate) async fn a_job_whose_message_was_lost_is_sent_again(fixture: Fixture) {
-    let video = submitted(&fixture).await;
-    for delivery in receive(&fixture.queue, 0).await {
-        fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
-    }
-    assert_eq!(ready(&fixture.queue).await, 0);
-    let relay = impatient(&fixture);
-    while ready(&fixture.queue).await == 0 {
-        relay.find_lost().await.unwrap();
-    }
-    assert_eq!(receive(&fixture.queue, 0).await[0].message.job, video.job);
-}
-
-pub(crate) async fn a_message_that_waits_in_its_lane_is_not_sent_again(fixture: Fixture) {
-    submitted(&fixture).await;
-    let relay = impatient(&fixture);
-    for _ in 0..10 {
-        relay.find_lost().await.unwrap();
-        assert_eq!(ready(&fixture.queue).await, 1);
-    }
-}
-
-/// Takes every message for lost at once, if its lane is empty.
-fn impatient(fixture: &Fixture) -> Relay {
-    let config = RelayConfig { lost_after: Duration::ZERO, ..RelayConfig::default() };
-    Relay::new(fixture.db.clone(), fixture.queue.clone(), config)
-}
-
-pub(crate) async fn a_job_that_was_handed_back_is_sent_again(fixture: Fixture) {
-    let video = submitted(&fixture).await;
-    let delivery = receive(&fixture.queue, 0).await.remove(0);
-    let claimed = fixture.db.claim(video.job, WorkerId::generate(), LONG).await.unwrap().unwrap();
-    fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
-    fixture.db.hand_back(video.job, claimed.epoch).await.unwrap();
-    relay(&fixture).turn().await.unwrap();
-    assert_eq!(receive(&fixture.queue, 0).await[0].message.job, video.job);
-}
-
-/// B1: after its lease.
-pub(crate) async fn a_lost_job_is_freed_and_sent_again(fixture: Fixture) {
-    let video = submitted(&fixture).await;
-    let delivery = receive(&fixture.queue, 0).await.remove(0);
-    fixture.db.claim(video.job, WorkerId::generate(), Duration::ZERO).await.unwrap().unwrap();
-    fixture.queue.ack(std::slice::from_ref(&delivery.receipt)).await.unwrap();
-    let relay = relay(&fixture);
-    while ready(&fixture.queue).await == 0 {
-        relay.turn().await.unwrap();
-    }
-    assert_eq!(receive(&fixture.queue, 0).await[0].message.job, video.job);
 }
