@@ -87,6 +87,19 @@ async fn a_database_of_another_version_is_refused() {
     db.migrate().await.unwrap();
 }
 
+/// B6.
+#[tokio::test]
+async fn what_operators_do_to_a_job_is_written_down_with_their_name() {
+    let url = url();
+    let db = Db::open(&url).await.unwrap();
+    db.migrate().await.unwrap();
+    let deeds = suite::operators::deeds(&db).await;
+    let pool = pool(&url).await;
+    let written: Vec<(String, String)> =
+        sqlx::query_as(suite::operators::AUDIT).fetch_all(&pool).await.unwrap();
+    assert_eq!(written, deeds);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_uploads_with_one_key_at_once_one_is_new() {
     let ((), db) = fresh().await;

@@ -144,22 +144,9 @@ async fn a_job_that_this_version_cannot_read_is_dead_and_hides_no_other() {
 async fn what_operators_do_to_a_job_is_written_down_with_their_name() {
     let folder = tempfile::tempdir().unwrap();
     let db = open(folder.path()).await;
-    let video = suite::queued(&db).await;
-    let dies = async || {
-        let (_, claimed) = suite::claim(&db, &video).await;
-        let why = reelfleet_job::Reason::new("x", "y");
-        assert!(db.close_dead(video.job, claimed.epoch, &why).await.unwrap());
-    };
-    dies().await;
-    assert!(db.redrive(video.job, "ada").await.unwrap());
-    assert!(!db.redrive(video.job, "bob").await.unwrap());
-    dies().await;
-    assert!(db.discard(video.job, "eve").await.unwrap());
+    let deeds = suite::operators::deeds(&db).await;
+    let pool = pool(folder.path()).await;
     let written: Vec<(String, String)> =
-        sqlx::query_as("SELECT actor, action FROM audit ORDER BY id")
-            .fetch_all(&pool(folder.path()).await)
-            .await
-            .unwrap();
-    let deed = |who: &str, what: &str| (who.to_owned(), what.to_owned());
-    assert_eq!(written, [deed("ada", "redrive"), deed("eve", "discard")]);
+        sqlx::query_as(suite::operators::AUDIT).fetch_all(&pool).await.unwrap();
+    assert_eq!(written, deeds);
 }

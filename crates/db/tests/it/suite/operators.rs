@@ -28,6 +28,28 @@ pub(crate) async fn a_dead_job_can_be_redriven_or_discarded_and_nothing_else_can
     assert!(!db.redrive(video.job, "ada").await.unwrap());
 }
 
+/// What operators did, as it was written down.
+pub(crate) const AUDIT: &str = "SELECT actor, action FROM audit ORDER BY id";
+
+/// What operators do to a job, by their names: of two redrives the second has no effect.
+pub(crate) fn deeds(db: &Db) -> impl Future<Output = Vec<(String, String)>> {
+    let db = db.clone();
+    async move {
+        let video = queued(&db).await;
+        let dies = async || {
+            let (_, claimed) = claim(&db, &video).await;
+            assert!(db.close_dead(video.job, claimed.epoch, &Reason::new("x", "y")).await.unwrap());
+        };
+        dies().await;
+        assert!(db.redrive(video.job, "ada").await.unwrap());
+        assert!(!db.redrive(video.job, "bob").await.unwrap());
+        dies().await;
+        assert!(db.discard(video.job, "eve").await.unwrap());
+        let deed = |who: &str, what: &str| (who.to_owned(), what.to_owned());
+        vec![deed("ada", "redrive"), deed("eve", "discard")]
+    }
+}
+
 pub(crate) async fn a_discarded_job_says_who_discarded_it_and_its_video_fails_no_more(db: Db) {
     let video = queued(&db).await;
     let other = submit(&db, &new_video(video.owner)).await;
