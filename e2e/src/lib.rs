@@ -16,9 +16,11 @@
 
 pub mod canary;
 pub mod clips;
+mod commit;
 mod fleet;
 pub mod hostile;
 mod http;
+mod packages;
 pub mod media;
 pub mod playable;
 pub mod processes;
@@ -31,8 +33,10 @@ pub mod wire;
 
 use std::time::{Duration, Instant};
 
+pub use commit::commit;
 pub use fleet::{Fleet, command, files_below, reelfleet};
 pub use http::{Answer, Client};
+pub use packages::packages;
 pub use submit::took_s;
 pub use verdict::{CODES, LIMITS, Verdict};
 

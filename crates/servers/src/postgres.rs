@@ -1,5 +1,6 @@
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Mutex,
@@ -34,6 +35,20 @@ impl Postgres {
     /// There is no Postgres, or it does not start.
     #[must_use]
     pub fn start() -> Postgres {
+        Postgres::launch(None)
+    }
+
+    /// The same, and nobody gets in without TLS. The certificate and its key are in PEM.
+    ///
+    /// # Panics
+    ///
+    /// There is no Postgres, or it does not start.
+    #[must_use]
+    pub fn with_tls(certificate: &str, key: &str) -> Postgres {
+        Postgres::launch(Some((certificate, key)))
+    }
+
+    fn launch(tls: Option<(&str, &str)>) -> Postgres {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("reelfleet-postgres-").tempdir();
         let folder = folder.expect("a temporary folder").keep();
@@ -57,6 +72,13 @@ impl Postgres {
         let init = ["-D", &at, "-U", "reelfleet", "-A", "trust", "--no-sync", "-E", "UTF8"];
         let init = words("initdb", &[&init[..], &["--locale=C"]].concat());
         run(command(&init[0]).args(&init[1..]).current_dir(&folder));
+        if let Some((certificate, key)) = tls {
+            let rules = "hostssl all all 127.0.0.1/32 trust\n";
+            let files = [("server.crt", certificate), ("server.key", key), ("pg_hba.conf", rules)];
+            for (name, text) in files {
+                keep_secret(&data.join(name), text, user);
+            }
+        }
         let port = free_port();
         let settings = [
             "-c",
@@ -65,6 +87,8 @@ impl Postgres {
             "unix_socket_directories=",
             "-c",
             "max_connections=200",
+            "-c",
+            if tls.is_some() { "ssl=on" } else { "ssl=off" },
         ];
         let server =
             words("postgres", &[&["-D", &at, "-p", &port.to_string()], &settings[..]].concat());
@@ -186,6 +210,15 @@ fn programs() -> PathBuf {
 
 fn version(bin: &Path) -> Option<u32> {
     bin.parent()?.file_name()?.to_str()?.parse().ok()
+}
+
+/// Postgres refuses a key that others could read.
+fn keep_secret(file: &Path, text: &str, user: Option<(u32, u32)>) {
+    fs::write(file, text).expect("a file of the server");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).expect("chmod");
+    if let Some((user, group)) = user {
+        std::os::unix::fs::chown(file, Some(user), Some(group)).expect("chown");
+    }
 }
 
 /// Gives the folder to Debian's user of the server; its user and group.
