@@ -1,5 +1,6 @@
 //! S3 as the emulator speaks it. What it does not check, as the least size of a part, is not tested here.
 
+mod busy;
 mod lists;
 mod proxy;
 mod reads;

@@ -19,7 +19,15 @@ pub(super) struct Faults {
     pub(super) damage: Arc<AtomicU64>,
     /// Connections that were cut.
     pub(super) cut: Arc<AtomicUsize>,
+    /// So many requests more are answered with: fewer requests.
+    pub(super) busy: Arc<AtomicUsize>,
+    /// Requests that were.
+    pub(super) slowed: Arc<AtomicUsize>,
 }
+
+/// As S3 says it.
+const SLOW_DOWN: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code>\
+     <Message>Please reduce your request rate.</Message></Error>";
 
 /// Listens, and returns where.
 pub(super) async fn proxy(to: &str, faults: Faults) -> String {
@@ -36,30 +44,55 @@ pub(super) async fn proxy(to: &str, faults: Faults) -> String {
     format!("http://{address}")
 }
 
-async fn pass(client: TcpStream, server: TcpStream, faults: Faults) {
-    let (mut from_client, mut to_client) = client.into_split();
-    let (mut from_server, mut to_server) = server.into_split();
-    let asking =
-        tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
-    let (mut passed, mut buffer) = (0, vec![0; 16 * 1024]);
-    while let Ok(read @ 1..) = from_server.read(&mut buffer).await {
-        let limit = faults.cut_after.load(Ordering::SeqCst);
-        let turned = faults.damage.load(Ordering::SeqCst);
-        let bytes = &mut buffer[..read];
-        if turned > passed && turned <= passed + read as u64 {
-            bytes[usize::try_from(turned - passed).unwrap() - 1] ^= 1;
-        }
-        passed += read as u64;
-        if to_client.write_all(bytes).await.is_err() {
-            break;
-        }
-        let take = |cuts: usize| cuts.checked_sub(1);
-        if passed > limit
-            && faults.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
-        {
-            faults.cut.fetch_add(1, Ordering::SeqCst);
-            break;
+async fn pass(mut client: TcpStream, mut server: TcpStream, faults: Faults) {
+    let (mut passed, mut asked, mut answer) = (0, vec![0; 64 * 1024], vec![0; 16 * 1024]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let Ok(read @ 1..) = read else { return };
+                if one_less(&faults.busy) {
+                    faults.slowed.fetch_add(1, Ordering::SeqCst);
+                    return slow_down(client).await;
+                }
+                if server.write_all(&asked[..read]).await.is_err() {
+                    return;
+                }
+            }
+            read = server.read(&mut answer) => {
+                let Ok(read @ 1..) = read else { return };
+                let limit = faults.cut_after.load(Ordering::SeqCst);
+                let turned = faults.damage.load(Ordering::SeqCst);
+                let bytes = &mut answer[..read];
+                if turned > passed && turned <= passed + read as u64 {
+                    bytes[usize::try_from(turned - passed).unwrap() - 1] ^= 1;
+                }
+                passed += read as u64;
+                if client.write_all(bytes).await.is_err() {
+                    return;
+                }
+                if passed > limit && one_less(&faults.cuts) {
+                    faults.cut.fetch_add(1, Ordering::SeqCst);
+                    return;
+                }
+            }
         }
     }
-    asking.abort();
+}
+
+/// Takes one, if there is one.
+fn one_less(count: &AtomicUsize) -> bool {
+    let take = |left: usize| left.checked_sub(1);
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok()
+}
+
+/// Answers, and then takes what is sent all the same: who closes at once may take its answer back.
+async fn slow_down(mut client: TcpStream) {
+    let answer = format!(
+        "HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\n\
+         Content-Length: {}\r\n\r\n{SLOW_DOWN}",
+        SLOW_DOWN.len()
+    );
+    if client.write_all(answer.as_bytes()).await.is_ok() {
+        let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+    }
 }
