@@ -1,6 +1,7 @@
 //! Who sends the work, and remembers what was accepted.
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{
         Arc,
@@ -11,6 +12,8 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use reelfleet_e2e::{Client, pause};
 use serde_json::json;
+
+use crate::{now_ms, unasked::Doubt};
 
 /// How often an upload is repeated under its key.
 const REPEATS: usize = 200;
@@ -23,6 +26,10 @@ pub(crate) struct Sent {
     pub(crate) jobs: Vec<String>,
     /// Ids of videos.
     pub(crate) videos: Vec<String>,
+    /// Jobs that may be there.
+    pub(crate) doubts: Vec<Doubt>,
+    /// Of the videos: those that were asked for.
+    pub(crate) keys: HashSet<String>,
 }
 
 /// How many jobs and videos may have been sent by now. The faults lead, the load follows.
@@ -50,19 +57,26 @@ pub(crate) fn send(
             sent.attempted += 1;
             let key = format!("campaign-{asked_videos}");
             sent.videos.extend(upload(clients, clip, &key, &mut random));
+            sent.keys.insert(key);
         } else if accepted < allowed.noops.load(Ordering::SeqCst).min(noops) {
             let count = random.random_range(1..=20).min(noops - accepted);
             sent.attempted += count;
             let priority = ["high", "normal", "low"][random.random_range(0..3)];
             let wanted = json!({"count": count, "priority": priority});
-            // Without an answer nobody knows: those jobs may be there, and need not.
-            if let Ok(answer) = client.json("POST", "/api/admin/noops", &wanted)
+            let from_ms = now_ms();
+            let answer = client.json("POST", "/api/admin/noops", &wanted);
+            if let Ok(answer) = &answer
                 && answer.status == 202
             {
                 accepted += count;
                 let ids = answer.json["jobs"].as_array().cloned().unwrap_or_default();
                 sent.jobs.extend(ids.iter().filter_map(|id| Some(id.as_str()?.to_owned())));
             } else {
+                // Without an answer nobody knows: those jobs may be there, and need not.
+                if !answer.is_err_and(|error| error.contains("refused")) {
+                    let (priority, until_ms) = (priority.to_owned(), now_ms());
+                    sent.doubts.push(Doubt { priority, count, from_ms, until_ms });
+                }
                 pause();
             }
         } else {

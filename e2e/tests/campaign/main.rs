@@ -19,12 +19,23 @@ mod role;
 mod run;
 mod stage;
 mod store;
+mod unasked;
+mod zombie;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use plan::{LONG, SHORT};
 use stage::Backend;
 
 /// What the seed is unless `SEED` says otherwise.
 const SEED: u64 = 20261123;
+
+/// The database runs on this machine and has the same clock.
+fn now_ms() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "compared with times in rows")]
+    let now = SystemTime::now();
+    i64::try_from(now.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
 
 fn short(backend: Backend) {
     let report = run::campaign(backend, SEED, &SHORT);

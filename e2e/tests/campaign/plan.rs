@@ -7,11 +7,11 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 pub(crate) struct Size {
     /// Jobs that do nothing.
     pub(crate) noops: u64,
-    /// Videos of a second.
+    /// Videos of a second, besides one for each freeze.
     pub(crate) videos: u64,
     pub(crate) worker_kills: u64,
     pub(crate) api_kills: u64,
-    pub(crate) zombies: u64,
+    pub(crate) freezes: u64,
     pub(crate) broker_restarts: u64,
     pub(crate) database_restarts: u64,
     pub(crate) cuts: u64,
@@ -23,7 +23,7 @@ pub(crate) const SHORT: Size = Size {
     videos: 4,
     worker_kills: 8,
     api_kills: 3,
-    zombies: 2,
+    freezes: 2,
     broker_restarts: 2,
     database_restarts: 1,
     cuts: 4,
@@ -35,7 +35,8 @@ pub(crate) const LONG: Size = Size {
     videos: 100,
     worker_kills: 800,
     api_kills: 200,
-    zombies: 100,
+    // Some stand still with a lock on their row, and keep their job.
+    freezes: 110,
     broker_restarts: 100,
     database_restarts: 20,
     cuts: 100,
@@ -48,7 +49,8 @@ pub(crate) enum Fault {
     KillWorker(usize),
     /// `kill -9` of an API process, with its relay.
     KillApi(usize),
-    /// A worker stands still for longer than its lease, and wakes.
+    /// A worker with a job in hand stands still until its lease is over and the job was taken from
+    /// it, and wakes.
     Freeze(usize),
     /// `kill -9` of the broker, and a start.
     RestartBroker,
@@ -80,7 +82,7 @@ pub(crate) fn steps(
     };
     add(size.worker_kills, &mut || Fault::KillWorker(random.random_range(0..workers)));
     add(size.api_kills, &mut || Fault::KillApi(random.random_range(0..apis)));
-    add(size.zombies, &mut || Fault::Freeze(random.random_range(0..workers)));
+    add(size.freezes, &mut || Fault::Freeze(random.random_range(0..workers)));
     add(size.cuts, &mut || Fault::Cut);
     if broker {
         add(size.broker_restarts, &mut || Fault::RestartBroker);

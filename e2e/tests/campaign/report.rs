@@ -4,14 +4,15 @@ use std::{
     collections::{HashMap, HashSet},
     fs,
     path::Path,
-    process::Stdio,
 };
 
+use reelfleet_e2e::commit;
 use serde_json::{Value, json};
 
 use crate::{
     load::Sent,
     stage::{Backend, Stage},
+    unasked::{Untold, unasked},
 };
 
 /// That a worker was killed.
@@ -71,15 +72,17 @@ impl Report {
     /// Compares what was accepted with what the rows say.
     pub(crate) fn judge(&mut self, stage: &Stage, sent: &Sent, kills: &[Kill]) {
         let store = &stage.store;
-        let jobs = store.rows("SELECT id, state, epoch, started_at FROM jobs");
+        let jobs =
+            store.rows("SELECT id, state, epoch, started_at, kind, priority, created_at FROM jobs");
         let states: HashMap<&str, &str> =
             jobs.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
         let in_state = |state: &str| jobs.iter().filter(|row| row[1] == state).count() as u64;
         (self.done, self.dead, self.cancelled) =
             (in_state("done"), in_state("dead"), in_state("cancelled"));
         let videos: HashMap<String, String> = store
-            .rows("SELECT id, job FROM videos")
+            .rows("SELECT id, job, idempotency_key FROM videos")
             .into_iter()
+            .filter(|row| sent.keys.contains(&row[2]))
             .map(|row| (row[0].clone(), row[1].clone()))
             .collect();
         let of_videos = sent.videos.iter().map(|video| videos.get(video));
@@ -92,9 +95,8 @@ impl Report {
         };
         self.lost = accepted.iter().filter(|job| !ended(job)).count() as u64;
         let unfinished = jobs.len() as u64 - self.done - self.dead - self.cancelled;
-        let unasked = (jobs.len() as u64).saturating_sub(self.attempted);
         // A job that nobody was told of must end all the same.
-        self.unexpected = unasked + unfinished;
+        self.unexpected = nobody_asked(&jobs, &videos, sent) + unfinished;
         let epochs: u64 = jobs.iter().filter_map(|row| row[2].parse::<u64>().ok()).sum();
         let claimed = jobs.iter().filter(|row| row[2] != "0").count() as u64;
         self.duplicate_executions = epochs - claimed;
@@ -161,8 +163,22 @@ impl Report {
     pub(crate) fn assert_nothing_lost(&self) {
         let wrong = (self.lost, self.unexpected, self.duplicate_effects);
         assert_eq!(wrong, (0, 0, 0), "lost, unexpected, duplicate effects: {:#}", self.json());
+        assert!(self.zombies > 0, "nobody woke without its job: {:#}", self.json());
         assert!(self.done > 0 && self.dead == 0 && self.cancelled == 0, "{:#}", self.json());
     }
+}
+
+/// Jobs that no call asked for: a transcode without a video under a key of ours, and a no-op that
+/// neither an answer named nor a call without an answer can have made.
+fn nobody_asked(jobs: &[Vec<String>], videos: &HashMap<String, String>, sent: &Sent) -> u64 {
+    let named: HashSet<&String> = sent.jobs.iter().chain(videos.values()).collect();
+    let (noops, others): (Vec<_>, Vec<_>) =
+        (jobs.iter()).filter(|row| !named.contains(&row[0])).partition(|row| row[4] == "noop");
+    let untold = |row: &Vec<String>| Untold {
+        priority: row[5].clone(),
+        created_ms: row[6].parse().unwrap(),
+    };
+    unasked(noops.into_iter().map(untold).collect(), sent.doubts.clone()) + others.len() as u64
 }
 
 /// From the kill of a worker to the next claim of each job that it held, in milliseconds.
@@ -183,17 +199,4 @@ fn recoveries(stage: &Stage, jobs: &[Vec<String>], kills: &[Kill]) -> Vec<i64> {
             Some(next - at)
         })
         .collect()
-}
-
-fn commit() -> String {
-    #[expect(clippy::disallowed_methods, reason = "results name the commit they are of")]
-    let output = std::process::Command::new("git")
-        .args(["rev-parse", "--short", "HEAD"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output();
-    output.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
 }

@@ -4,7 +4,7 @@ use std::{
     fs::OpenOptions,
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use reelfleet_e2e::{command, processes, wait_for};
@@ -19,14 +19,15 @@ pub(crate) struct Role {
     child: Option<Child>,
     /// Of a worker: the id of this run.
     pub(crate) id: String,
-    frozen_until: Option<Instant>,
+    /// It stands still: nobody kills it, and nobody starts another in its place.
+    pub(crate) frozen: bool,
 }
 
 impl Role {
     pub(crate) fn new(words: &'static str, settings: Vec<(String, String)>, log: &Path) -> Self {
         let log = log.to_owned();
-        let mut role =
-            Self { words, settings, log, child: None, id: String::new(), frozen_until: None };
+        let id = String::new();
+        let mut role = Self { words, settings, log, child: None, id, frozen: false };
         role.start();
         role
     }
@@ -59,21 +60,16 @@ impl Role {
         if let Some(mut child) = self.child.take() {
             child.wait().unwrap();
         }
-        self.frozen_until = None;
         self.start();
     }
 
-    /// It stands still for so long. [`Role::look_after`] wakes it.
-    pub(crate) fn freeze(&mut self, length: Duration) {
+    pub(crate) fn freeze(&mut self) {
         self.signal(Signal::STOP);
-        self.frozen_until = Some(Instant::now() + length);
+        self.frozen = true;
     }
 
-    /// Wakes it when it is time, and starts it again when it has ended by itself.
+    /// Starts it again when it has ended by itself.
     pub(crate) fn look_after(&mut self) {
-        if self.frozen_until.is_some_and(|until| Instant::now() >= until) {
-            self.thaw();
-        }
         let ended = |child: &mut Child| child.try_wait().unwrap().is_some();
         if self.child.as_mut().is_none_or(ended) {
             self.start();
@@ -81,7 +77,7 @@ impl Role {
     }
 
     pub(crate) fn thaw(&mut self) {
-        self.frozen_until = None;
+        self.frozen = false;
         self.signal(Signal::CONT);
     }
 

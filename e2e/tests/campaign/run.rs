@@ -2,16 +2,17 @@
 
 use std::{
     sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use reelfleet_e2e::{clips, pause, wait_for};
 
 use crate::{
     load::{self, Allowance},
+    now_ms,
     plan::{self, Fault, Size},
     report::{Kill, Report},
-    stage::{APIS, Backend, LEASE, Stage, WORKERS, logs},
+    stage::{APIS, Backend, Stage, WORKERS, logs},
 };
 
 /// How long everything may take to end once nothing goes wrong any more. A message that its
@@ -28,16 +29,19 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     let allowed = Arc::new(Allowance::default());
     let sending = std::thread::spawn({
         let (clients, allowed) = (stage.clients.clone(), Arc::clone(&allowed));
-        let all = (size.noops, size.videos);
+        let all = (size.noops, size.videos + size.freezes);
         move || load::send(&clients, &clip, seed, all, &allowed)
     });
     let mut report = Report::new(backend, seed);
     let mut kills = Vec::new();
+    let mut freezes = 0;
     for (nth, step) in (1..).zip(&steps) {
         // Work comes as the faults do, so that there is some under each.
         let share = |all: u64| all * nth / steps.len() as u64;
         allowed.noops.store(share(size.noops), Ordering::SeqCst);
-        allowed.videos.store(share(size.videos), Ordering::SeqCst);
+        // To each that stands still a video, to have something in hand.
+        freezes += u64::from(matches!(step.fault, Fault::Freeze(_)));
+        allowed.videos.store(share(size.videos) + freezes, Ordering::SeqCst);
         let until = Instant::now() + Duration::from_millis(step.after_ms);
         while Instant::now() < until {
             stage.look_after();
@@ -46,9 +50,11 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
         strike(&mut stage, step.fault, &allowed, (&mut report, &mut kills));
     }
     let sent = sending.join().unwrap();
-    for worker in &mut stage.workers {
-        worker.thaw();
-    }
+    wait_for("everybody to wake", Duration::from_secs(60), || {
+        stage.look_after();
+        (!stage.anybody_sleeps()).then_some(())
+    });
+    report.zombies = stage.zombies.woke;
     let unfinished = "SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'dead', 'cancelled')";
     let until = Instant::now() + HEAL;
     while stage.store.count(unfinished) > 0 && Instant::now() < until {
@@ -77,6 +83,10 @@ fn strike(
 ) {
     match fault {
         Fault::KillWorker(which) => {
+            let which = wait_for("a worker that is awake", Duration::from_secs(60), || {
+                stage.look_after();
+                stage.awake(which, |_| true)
+            });
             let worker = &mut stage.workers[which];
             kills.push(Kill { worker: worker.id.clone(), at_ms: now_ms() });
             worker.kill();
@@ -87,8 +97,10 @@ fn strike(
             report.kills += 1;
         }
         Fault::Freeze(which) => {
-            stage.workers[which].freeze(LEASE + Duration::from_millis(1500));
-            report.zombies += 1;
+            wait_for("a worker that has a job in hand", Duration::from_secs(60), || {
+                stage.look_after();
+                stage.freeze(which).then_some(())
+            });
         }
         Fault::RestartBroker => {
             stage.restart_broker();
@@ -114,11 +126,4 @@ fn strike(
             });
         }
     }
-}
-
-/// The database runs on this machine and has the same clock.
-fn now_ms() -> i64 {
-    #[expect(clippy::disallowed_methods, reason = "compared with times in rows")]
-    let now = SystemTime::now();
-    i64::try_from(now.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }

@@ -7,7 +7,7 @@ use reelfleet_servers::{Ministack, Postgres, RabbitMq, Redis};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{cut::Cut, role::Role, store::Store};
+use crate::{cut::Cut, role::Role, store::Store, zombie::Zombies};
 
 pub(crate) const WORKERS: usize = 3;
 pub(crate) const APIS: usize = 2;
@@ -58,6 +58,7 @@ pub(crate) struct Stage {
     pub(crate) store: Store,
     pub(crate) broker: Option<Broker>,
     pub(crate) postgres: Option<Postgres>,
+    pub(crate) zombies: Zombies,
     /// Last, so that it goes after those who write to it.
     pub(crate) folder: Folder,
 }
@@ -147,7 +148,8 @@ impl Stage {
         for client in &mut clients {
             client.token.clone_from(&token);
         }
-        Self { workers, apis, clients, cut, store, broker, postgres, folder }
+        let zombies = Zombies::default();
+        Self { workers, apis, clients, cut, store, broker, postgres, zombies, folder }
     }
 
     /// Ends the broker as a power cut would, and starts it again.
@@ -178,11 +180,12 @@ impl Stage {
         }
     }
 
-    /// Everybody lives and nobody is frozen.
+    /// Everybody lives, and who has stood still for long enough wakes.
     pub(crate) fn look_after(&mut self) {
         for role in self.workers.iter_mut().chain(&mut self.apis) {
             role.look_after();
         }
+        self.wake();
     }
 }
 
