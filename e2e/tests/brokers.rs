@@ -94,13 +94,18 @@ fn pause(time: Duration) {
 fn a_fleet_on_postgres_goes_on_when_postgres_was_killed() {
     let postgres = Postgres::start();
     let fleet = start(&[("DATABASE_URL", &postgres.create("fleet"))]);
+    let up = fleet.pid();
     survives(&fleet, || {
         postgres.kill();
         pause(Duration::from_secs(5));
         let answer = fleet.client().call("GET", "/ready").unwrap();
         assert_eq!(answer.status, 503);
+        let clip = clips::short(fleet.folder());
+        let answer = fleet.client().upload(&clip, "profile=web").unwrap();
+        assert!(answer.status == 503 && answer.retry_after.is_some(), "{answer:?}");
         postgres.restart();
     });
+    assert_eq!(fleet.pid(), up);
     assert!(!fleet.log().contains("panicked"), "{}", fleet.log());
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Only ratios of one run mean anything: machines are shared and speeds wander.
-//! Measured with the ffmpeg on the path, and with the small one that is named, if any.
+//! Measured with the installed ffmpeg, and with the small one that is named, if any.
 
 mod bare;
 mod measured;

@@ -125,6 +125,7 @@ pub(crate) fn report(cases: &[Case], per_hour: &[Measured], pick_up: &Measured) 
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     json!({
+        "commit": reelfleet_e2e::commit(),
         "machine": {"cores": cores, "cpu": model.map(|model| model.trim_start_matches(['\t', ' ', ':']))},
         "ratios": cases.iter().map(Case::json).collect::<Vec<_>>(),
         "videos_per_hour": per_hour.iter().map(Measured::json).collect::<Vec<_>>(),
