@@ -26,8 +26,13 @@ pub const WORK_DIR: Var = Var::new(
     "./data/work",
     "Scratch folder. On the same disk as STORAGE_DIR nothing is copied.",
 );
-const FFMPEG: Var = Var::new("FFMPEG", "", "Path of ffmpeg. Default: found on PATH.");
-const FFPROBE: Var = Var::new("FFPROBE", "", "Path of ffprobe. Default: found on PATH.");
+const FFMPEG: Var = Var::new(
+    "FFMPEG",
+    "",
+    "Path of ffmpeg. Default: looked for in /usr/bin, /usr/local/bin and the like, not on PATH.",
+);
+const FFPROBE: Var =
+    Var::new("FFPROBE", "", "Path of ffprobe. Default: beside ffmpeg, or looked for as that is.");
 const SANDBOX: Var = Var::new(
     "SANDBOX",
     "auto",

@@ -13,7 +13,8 @@
 //! - A receive that is told to leave gives back what it has, and returns when its polls are over
 //!   and what they brought has gone back, too. That is why a poll is
 //!   [`POLL_SECS`] long and not the 20 seconds that SQS allows: an idle worker leaves before
-//!   whoever told it to gets impatient. It costs 36 requests a minute for each idle worker.
+//!   whoever told it to gets impatient. It costs 36 requests a minute for each kind of
+//!   jobs that an idle worker takes, 72 as a rule.
 //!
 //! While there is work, polls of three lanes would fetch two messages too many for a worker that
 //! takes one. So a receive first looks at its lanes in turn without waiting, if the one before it
@@ -90,7 +91,7 @@ impl Sqs {
         let missing: Vec<_> = missing.map(|(at, _)| queues.name(at)).collect();
         if !missing.is_empty() {
             return Err(Error::Unfit(format!(
-                "SQS has no queue {}: make them with the CloudFormation stack, or correct SQS_QUEUE_URL",
+                "SQS has no queue {}: make standard queues of these names, or correct SQS_QUEUE_URL",
                 missing.join(", ")
             )));
         }
