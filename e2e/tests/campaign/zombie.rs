@@ -29,9 +29,11 @@ pub(crate) struct Zombies {
 }
 
 impl Stage {
-    /// Stops a worker that has a job in hand, from the `first` on. False: nobody has one just now.
+    /// Stops a worker that transcodes, from the `first` on. False: nobody does just now.
     pub(crate) fn freeze(&mut self, first: usize) -> bool {
-        let held = "SELECT worker FROM jobs WHERE state = 'running'";
+        // In a transcode: whoever stands still while it claims and closes jobs that do nothing
+        // most likely holds a lock, and on SQLite everybody then waits for that.
+        let held = "SELECT worker FROM jobs WHERE state = 'running' AND kind = 'transcode'";
         let held: Vec<_> = self.store.rows(held).into_iter().flatten().collect();
         let Some(which) = self.awake(first, |worker| held.contains(&worker.id)) else {
             return false;
@@ -39,7 +41,8 @@ impl Stage {
         let worker = &mut self.workers[which];
         worker.freeze();
         let held = format!(
-            "SELECT id, epoch FROM jobs WHERE state = 'running' AND worker = '{}' LIMIT 1",
+            "SELECT id, epoch FROM jobs
+              WHERE state = 'running' AND kind = 'transcode' AND worker = '{}' LIMIT 1",
             worker.id
         );
         // What it held may have been done before it stood still.
