@@ -111,6 +111,20 @@ async fn a_variable_rate_and_a_late_start_keep_the_duration() {
     bench.ready(&late, "web", |out| sound_mp4(out, 640, 360, 1.0)).await;
 }
 
+/// As of a screen on which nothing moves. Each frame that fills the rest is one more of the same.
+#[tokio::test]
+async fn a_picture_that_rests_for_minutes_takes_no_memory_for_each_frame_of_its_rest() {
+    let mut bench = Bench::new();
+    // The frames of its rest would take 1.8 GB.
+    let rests = "-f lavfi -i testsrc2=s=854x480:r=25:d=2 -vf setpts=PTS+gt(N\\,10)*120/TB -fps_mode vfr -c:v libx264 -preset ultrafast -pix_fmt yuv422p";
+    let rests = bench.clip("rests.mkv", rests);
+    bench.limits.memory = 1200 << 20;
+    for profile in ["web", "hls"] {
+        let frames = bench.ready(&rests, profile, |out| fact(mp4(out), "v", "stream=nb_frames"));
+        assert_eq!(frames.await, (122 * 25).to_string(), "{profile}");
+    }
+}
+
 #[tokio::test]
 async fn a_high_frame_rate_is_capped_at_sixty() {
     let bench = Bench::new();

@@ -1,8 +1,8 @@
 //! The filter graph of an encode.
 //!
 //! ```text
-//! decode ▶ deinterlace ▶ constant rate ▶ shrink ▶ tone-map ▶ 8-bit 4:2:0
-//!        ▶ bars, mark, cards ▶ split ▶ every rung from the one above ▶ poster
+//! decode ▶ deinterlace ▶ shrink ▶ tone-map ▶ 8-bit 4:2:0
+//!        ▶ bars, mark, cards ▶ split ▶ every rung from the one above ▶ constant rate ▶ poster
 //! ```
 
 use super::geometry::Size;
@@ -47,8 +47,9 @@ impl Graph<'_> {
         if self.video.interlaced && self.video.width.min(self.video.height) >= 4 {
             filters.push("yadif=mode=send_frame:deint=interlaced".to_owned());
         }
-        // Without `eof_action` a clip shorter than half a frame would vanish.
-        filters.push(format!("fps=fps={}:start_time=0:eof_action=pass", self.rate));
+        if self.drops_frames() {
+            filters.push(self.constant_rate());
+        }
         let rgb = is_rgb(&self.video.pix_fmt);
         let matrix = if rgb { ":out_color_matrix=bt709" } else { "" };
         let range = if self.video.hdr.is_some() { "" } else { ":out_range=tv" };
@@ -65,7 +66,23 @@ impl Graph<'_> {
             );
         }
         filters.push("setsar=1".to_owned());
+        if !self.drops_frames() && self.pad.is_some() {
+            filters.push(self.constant_rate());
+        }
         filters.join(",")
+    }
+
+    /// The source has more frames than are wanted: those that go are not scaled first. Else the
+    /// frames that a rest of the picture is filled up with come last, as they are one picture in
+    /// memory only until somebody scales them: a screen that stood still for five minutes took
+    /// 5.9 GB, and takes 0.1 GB this way (720p to 540p, 25 frames/s, ffmpeg 5.1.9).
+    fn drops_frames(&self) -> bool {
+        self.video.rate.fps() > self.rate.fps()
+    }
+
+    /// Without `eof_action` a clip shorter than half a frame would vanish.
+    fn constant_rate(&self) -> String {
+        format!("fps=fps={}:start_time=0:eof_action=pass", self.rate)
     }
 
     /// Bars, mark and cards. Returns the label of what comes out.
@@ -112,22 +129,25 @@ impl Graph<'_> {
     /// Splits into the rungs, each scaled from the one above, and the poster.
     fn fan_out(&self, chains: &mut Vec<String>, from: &str) {
         let mut from = from.to_owned();
+        let at_rate = self.drops_frames() || self.pad.is_some();
+        let rate = if at_rate { String::new() } else { self.constant_rate() + "," };
         for (rung, size) in self.sizes.iter().enumerate() {
             let mut labels = vec![format!("[v{rung}]")];
             if rung == self.poster_rung && self.poster_s.is_some() {
                 labels.push("[still]".to_owned());
             }
-            let more = rung + 1 < self.sizes.len();
-            if more {
-                labels.push(format!("[r{}]", rung + 1));
-            }
-            let scale = if rung == 0 {
+            let mut scale = if rung == 0 {
                 String::new()
             } else {
                 format!("scale={}:{},setsar=1,", size.width, size.height)
             };
-            chains.push(format!("[{from}]{scale}split={}{}", labels.len(), labels.concat()));
-            from = format!("r{}", rung + 1);
+            let next = format!("r{}", rung + 1);
+            if rung + 1 < self.sizes.len() {
+                chains.push(format!("[{from}]{scale}split=2[s{rung}][{next}]"));
+                (from, scale) = (format!("s{rung}"), String::new());
+            }
+            chains.push(format!("[{from}]{scale}{rate}split={}{}", labels.len(), labels.concat()));
+            from = next;
         }
         if let Some(at) = self.poster_s {
             // The first frame, and over it the one at the wanted moment: so a
