@@ -33,10 +33,10 @@ async fn main() -> Result<(), Box<dyn StdError>> {
             let plan = plan(&source, profile, 2, &limits);
             strategy = Some(plan.strategy);
             let started = Instant::now();
-            run(&tools, &plan, &dir, &limits, &stop, |_| {}).await?;
+            let report = run(&tools, &plan, &dir, &limits, &stop, |_| {}).await?;
             runs.push(started.elapsed());
             let started = Instant::now();
-            verify(&tools, &plan, &dir, &limits, &stop).await?;
+            verify(&tools, &plan, &report, &dir, &limits, &stop).await?;
             verifies.push(started.elapsed());
             dir.remove()?;
         }

@@ -6,9 +6,10 @@
 //!        └── sandbox ──┘          sandbox
 //! ```
 //!
-//! Every child process of the project starts in this crate, in one place, in a
-//! sandbox with limits, and none outlives its caller. Nothing an uploader
-//! typed reaches an argument. An exit code proves nothing: outputs are checked
+//! Every program that reads an upload starts in this crate, in one place, in a
+//! sandbox with limits, and none outlives its caller. (The other children of
+//! the project are the workers of `reelfleet up`, which `cli` starts.) Nothing
+//! an uploader typed reaches an argument. An exit code proves nothing: outputs are checked
 //! again before they are handed over. Bad input ends as
 //! [`Error::Rejected`] with one of these codes: `empty`, `not_a_video`,
 //! `unsupported_container`, `no_picture`, `unsupported_codec`, `encrypted`,

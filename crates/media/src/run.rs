@@ -25,7 +25,7 @@ pub struct Progress {
 }
 
 /// What a finished run has to say. It proves nothing: see [`verify`](crate::verify).
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunReport {
     /// Wall time of ffmpeg.
     pub wall: Duration,
@@ -33,6 +33,9 @@ pub struct RunReport {
     pub frames: u64,
     /// Errors ffmpeg reported and got over, mostly damaged input.
     pub input_errors: u64,
+    /// ffmpeg said that the input ends early. Only of Matroska, and it need not:
+    /// a file of unknown size has no early end.
+    pub ended_early: bool,
 }
 
 /// Runs `plan` in `dir`. Stopping or dropping the future kills ffmpeg.
@@ -65,7 +68,8 @@ pub async fn run(
     .await
     .map_err(|err| Error::io("starting ffmpeg", &err))?;
     outcome(&ended, &bound, plan)?;
-    Ok(RunReport { wall: ended.wall, frames, input_errors: ended.log.errors })
+    let Ended { wall, log, .. } = ended;
+    Ok(RunReport { wall, frames, input_errors: log.errors, ended_early: log.ended_early })
 }
 
 fn progress(position: Position, total: Option<f64>) -> Progress {

@@ -80,6 +80,6 @@ impl Transcode<'_> {
         if plan.strategy == Strategy::Copy && report.input_errors > 0 {
             return Err(Code::Undecodable.into());
         }
-        verify(self.tools, plan, dir, self.limits, self.stop).await
+        verify(self.tools, plan, &report, dir, self.limits, self.stop).await
     }
 }

@@ -2,50 +2,20 @@
 
 mod support;
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use reelfleet_media::{
-    Error, JobDir, Profiles, SandboxMode, ToolSettings, Tools, plan, probe, run, verify,
+    Error, Profiles, RunReport, SandboxMode, ToolSettings, plan, probe, run, verify,
 };
-use support::{Bench, gone};
+use rustix::process::Signal;
+use support::{Bench, fake, fake_probe, found, gone, run_with};
 
 const CLIP: &str = "-f lavfi -i testsrc2=s=320x240:r=25:d=1 -c:v mpeg4";
 
-/// A tool set whose ffmpeg is a shell script with a recognisable name.
-fn fake(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
-    let path: PathBuf = bench.temp.path().join(name);
-    let script = format!(
-        "#!/bin/sh\nif [ \"$1\" = -version ]; then echo 'ffmpeg version 9.9'; echo 'configuration: --enable-libx264 --enable-libzimg'; exit 0; fi\n{body}\n"
-    );
-    std::fs::write(&path, script).expect("script");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
-    let ffprobe = Some(PathBuf::from("/usr/bin/ffprobe"));
-    Tools::find(&ToolSettings { ffmpeg: Some(path), ffprobe, sandbox })
-        .expect("the fake is accepted")
-}
-
-/// A tool set whose ffprobe is a shell script.
-fn fake_probe(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
-    let path: PathBuf = bench.temp.path().join(name);
-    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("script");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
-    let settings = ToolSettings { ffprobe: Some(path), sandbox, ..ToolSettings::default() };
-    Tools::find(&settings).expect("the fake is accepted")
-}
-
-async fn run_fake(bench: &Bench, tools: &Tools, dir: &JobDir) -> Result<(), Error> {
-    let source = probe(&bench.tools, dir, &bench.limits, &bench.stop).await?;
-    let profiles = Profiles::builtin();
-    let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
-    run(tools, &plan, dir, &bench.limits, &bench.stop, |_| {}).await.map(|_| ())
-}
-
 #[tokio::test]
 async fn a_child_that_hangs_or_forks_is_killed_when_it_makes_no_progress() {
-    for sandbox in [SandboxMode::Auto, SandboxMode::Off] {
+    for sandbox in [SandboxMode::Require, SandboxMode::Off] {
         let mut bench = Bench::new();
         bench.limits.stall = Duration::from_millis(300);
         let name = format!("fake-hang-{sandbox:?}");
@@ -54,7 +24,7 @@ async fn a_child_that_hangs_or_forks_is_killed_when_it_makes_no_progress() {
         let tools = fake(&bench, &name, &body, sandbox);
         let dir = bench.job(&bench.clip("a.avi", CLIP));
         let started = Instant::now();
-        let err = run_fake(&bench, &tools, &dir).await.expect_err("it hangs");
+        let err = run_with(&bench, &tools, &dir).await.expect_err("it hangs");
         assert!(matches!(err, Error::Failed(_)), "{err}");
         assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
         gone(&name).await;
@@ -73,7 +43,7 @@ async fn a_child_that_never_ends_is_killed_by_the_wall_clock() {
         SandboxMode::Auto,
     );
     let dir = bench.job(&bench.clip("a.avi", CLIP));
-    let err = run_fake(&bench, &tools, &dir).await.expect_err("it never ends");
+    let err = run_with(&bench, &tools, &dir).await.expect_err("it never ends");
     assert!(matches!(err, Error::Failed(_)), "{err}");
     gone("fake-wall").await;
     dir.remove().expect("removal");
@@ -81,7 +51,7 @@ async fn a_child_that_never_ends_is_killed_by_the_wall_clock() {
 
 #[tokio::test]
 async fn a_source_that_makes_ffprobe_spin_is_refused_and_one_that_waits_is_tried_again() {
-    for sandbox in [SandboxMode::Auto, SandboxMode::Off] {
+    for sandbox in [SandboxMode::Require, SandboxMode::Off] {
         let mut bench = Bench::new();
         bench.limits.probe_cpu = Duration::from_secs(1);
         let dir = bench.job(&bench.file("a", b"x"));
@@ -106,7 +76,7 @@ async fn floods_on_both_outputs_are_bounded_and_the_end_is_still_understood() {
     let body = "head -c 200000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo '[error] No space left on device' >&2; head -c 1000000 /dev/zero; exit 1";
     let tools = fake(&bench, "fake-flood", body, SandboxMode::Off);
     let dir = bench.job(&bench.clip("a.avi", CLIP));
-    let err = run_fake(&bench, &tools, &dir).await.expect_err("it fails");
+    let err = run_with(&bench, &tools, &dir).await.expect_err("it fails");
     assert!(matches!(&err, Error::Failed(why) if why.contains("disk")), "{err}");
     gone("fake-flood").await;
     dir.remove().expect("removal");
@@ -120,20 +90,20 @@ async fn the_way_a_child_ends_decides_whose_fault_it_was() {
         ("fake-term", "kill -TERM $$", "failed"),
         ("fake-segv", "kill -SEGV $$", "undecodable"),
         ("fake-xfsz", "kill -XFSZ $$", "output_too_large"),
-        ("fake-xcpu", "echo 'Exiting normally, received signal 24.' >&2; exit 255", "too_slow"),
+        ("fake-told", "exit 255", "failed"),
         ("fake-memory", "echo '[error] Cannot allocate memory' >&2; exit 1", "too_much_memory"),
         ("fake-error", "echo '[error] Invalid data found' >&2; exit 1", "undecodable"),
     ] {
         // In the sandbox a script is its namespace's first process, which no
         // signal of its own can kill.
         let kills_itself = body.starts_with("kill");
-        for sandbox in [SandboxMode::Off, SandboxMode::Auto] {
-            if kills_itself && sandbox == SandboxMode::Auto {
+        for sandbox in [SandboxMode::Off, SandboxMode::Require] {
+            if kills_itself && sandbox == SandboxMode::Require {
                 continue;
             }
             let tools = fake(&bench, name, body, sandbox);
             let dir = bench.job(&bench.clip("a.avi", CLIP));
-            let got = match run_fake(&bench, &tools, &dir).await.expect_err("it fails") {
+            let got = match run_with(&bench, &tools, &dir).await.expect_err("it fails") {
                 Error::Rejected(reason) => reason.code,
                 Error::Failed(_) => "failed",
                 Error::Stopped => "stopped",
@@ -145,12 +115,60 @@ async fn the_way_a_child_ends_decides_whose_fault_it_was() {
 }
 
 #[tokio::test]
+async fn a_picture_beyond_the_memory_limit_is_too_much_memory_in_every_confinement() {
+    let mut bench = Bench::new();
+    // Its frame takes 256 MB.
+    let clip = bench.clip(
+        "large.mkv",
+        "-f lavfi -i color=gray:s=8000x4000:r=1:d=1 -c:v png -compression_level 1 -pix_fmt rgba64be",
+    );
+    for (sandbox, memory, expect) in [
+        (SandboxMode::Require, 450 << 20, "too_much_memory"),
+        (SandboxMode::Off, 450 << 20, "too_much_memory"),
+        (SandboxMode::Require, 6 << 30, "it ran"),
+    ] {
+        let tools = found(&ToolSettings { sandbox, ..ToolSettings::default() });
+        bench.limits.memory = memory;
+        let dir = bench.job(&clip);
+        let ended = match run_with(&bench, &tools, &dir).await {
+            Ok(()) => "it ran",
+            Err(Error::Rejected(reason)) => reason.code,
+            Err(other) => panic!("{sandbox:?}: {other}"),
+        };
+        assert_eq!(ended, expect, "{memory} bytes, {sandbox:?}");
+        dir.remove().expect("removal");
+    }
+}
+
+#[tokio::test]
+async fn an_ffmpeg_that_someone_else_tells_to_end_is_tried_again() {
+    for sandbox in [SandboxMode::Require, SandboxMode::Off] {
+        let bench = Bench::new();
+        let (ffmpeg, tools) = bench.own_ffmpeg(sandbox);
+        let dir = bench.job(&bench.long_clip());
+        let source = probe(&tools, &dir, &bench.limits, &bench.stop).await.expect("a video");
+        let profiles = Profiles::builtin();
+        let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
+        let mut told = false;
+        let running = run(&tools, &plan, &dir, &bench.limits, &bench.stop, move |_| {
+            // Once, to all of them: as systemd does to a service that is stopped.
+            if !std::mem::replace(&mut told, true) {
+                support::signal(&ffmpeg, Signal::TERM);
+            }
+        });
+        let ended = running.await;
+        assert!(matches!(ended, Err(Error::Failed(_))), "{sandbox:?}: {ended:?}");
+        dir.remove().expect("removal");
+    }
+}
+
+#[tokio::test]
 async fn an_output_beyond_its_limit_is_too_large_in_every_confinement() {
-    for sandbox in [SandboxMode::Auto, SandboxMode::Off] {
+    for sandbox in [SandboxMode::Require, SandboxMode::Off] {
         let mut bench = Bench::new();
         bench.limits.file_size = 20_000;
         let settings = ToolSettings { sandbox, ..ToolSettings::default() };
-        bench.tools = Arc::new(Tools::find(&settings).expect("ffmpeg is installed"));
+        bench.tools = Arc::new(found(&settings));
         let file = bench.clip("a.avi", CLIP);
         assert_eq!(bench.verdict(&file, "web").await, "output_too_large", "{sandbox:?}");
     }
@@ -199,7 +217,7 @@ async fn dropping_a_run_kills_its_child() {
     let tools = fake(&bench, "fake-dropped", "sleep 3600; : fake-dropped", SandboxMode::Auto);
     let dir = bench.job(&bench.clip("a.avi", CLIP));
     let given_up =
-        tokio::time::timeout(Duration::from_millis(700), run_fake(&bench, &tools, &dir)).await;
+        tokio::time::timeout(Duration::from_millis(700), run_with(&bench, &tools, &dir)).await;
     assert!(given_up.is_err(), "it was dropped while running");
     gone("fake-dropped").await;
     dir.remove().expect("removal");
@@ -223,11 +241,13 @@ async fn a_run_that_says_success_but_leaves_rubbish_is_refused() {
     let source = probe(&bench.tools, &dir, &bench.limits, &bench.stop).await.expect("a video");
     let profiles = Profiles::builtin();
     let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
-    let verdict = async || match verify(&bench.tools, &plan, &dir, &bench.limits, &bench.stop).await
-    {
-        Err(Error::Rejected(reason)) => reason.code,
-        other => panic!("{other:?}"),
-    };
+    let report = RunReport::default();
+    let verdict =
+        async || match verify(&bench.tools, &plan, &report, &dir, &bench.limits, &bench.stop).await
+        {
+            Err(Error::Rejected(reason)) => reason.code,
+            other => panic!("{other:?}"),
+        };
     assert_eq!(verdict().await, "undecodable", "nothing there");
     let video = dir.out().join("video.mp4");
     std::fs::write(&video, b"").expect("file");

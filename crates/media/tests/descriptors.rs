@@ -15,8 +15,10 @@ async fn an_output_that_cannot_be_read_is_temporary() {
     let source = probe(&bench.tools, &dir, &bench.limits, &bench.stop).await.expect("a video");
     let profiles = Profiles::builtin();
     let plan = plan(&source, profiles.get("hls").expect("hls"), 1, &bench.limits);
-    run(&bench.tools, &plan, &dir, &bench.limits, &bench.stop, |_| {}).await.expect("it runs");
-    let check = async || verify(&bench.tools, &plan, &dir, &bench.limits, &bench.stop).await;
+    let ran = run(&bench.tools, &plan, &dir, &bench.limits, &bench.stop, |_| {}).await;
+    let report = ran.expect("it runs");
+    let check =
+        async || verify(&bench.tools, &plan, &report, &dir, &bench.limits, &bench.stop).await;
     let segment = check().await.expect("good outputs").files.pop().expect("a segment");
 
     let usual = getrlimit(Resource::Nofile);

@@ -83,6 +83,31 @@ fn with(field: &str, value: Value) -> RawProbe {
 }
 
 #[test]
+fn a_matroska_track_ends_where_its_tag_says_unless_that_cannot_be() {
+    let noted = |format: &str, start: &str, tag: &str| {
+        let json = json!({
+            "streams": [{
+                "index": 0, "codec_type": "video", "codec_name": "vp9", "width": 640, "height": 360,
+                "tags": {"DURATION": tag}
+            }],
+            "format": {"duration": "60.0", "start_time": start, "format_name": format}
+        });
+        let raw = RawProbe::parse(json.to_string().as_bytes()).expect("an answer");
+        let source = gate(&raw, &Limits::default()).expect("a video");
+        assert_eq!(source.duration_s, Some(60.0), "a tag changes nothing else");
+        source.video.noted_end_s
+    };
+    let mkv = "matroska,webm";
+    assert_eq!(noted(mkv, "0.0", "00:00:50.500000000"), Some(50.5));
+    assert_eq!(noted(mkv, "20.0", "00:00:50.500000000"), Some(30.5), "from the file's start");
+    assert_eq!(noted(mkv, "-0.007", "00:00:50.500000000"), Some(50.5));
+    assert_eq!(noted(mkv, "0.0", "00:01:00.023000000"), Some(60.023), "the file's is rounded");
+    assert_eq!(noted(mkv, "0.0", "00:02:00.000000000"), None, "longer than the file");
+    assert_eq!(noted(mkv, "0.0", "0:50"), None, "not a clock");
+    assert_eq!(noted("ogg", "0.0", "00:00:50.500000000"), None, "copied there out of a Matroska");
+}
+
+#[test]
 fn each_limit_has_its_code() {
     for (field, value, code) in [
         ("width", json!(8193), "picture_too_large"),

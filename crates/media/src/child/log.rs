@@ -24,8 +24,8 @@ pub(crate) struct Log {
     pub(crate) file_too_large: bool,
     /// An error said the container is none of those we allow.
     pub(crate) unlisted_container: bool,
-    /// The signal ffmpeg says it ended on.
-    pub(crate) signal: Option<i32>,
+    /// An error said that the input ends within something it announced.
+    pub(crate) ended_early: bool,
     /// ffprobe guessed the duration from the bit rate.
     pub(crate) guessed_duration: bool,
 }
@@ -40,10 +40,11 @@ impl Log {
             self.too_large |= line.contains("exceeds specified max pixel count");
             self.file_too_large |= line.contains("File too large");
             self.unlisted_container |= line.contains("Format not on whitelist");
-            self.no_memory |= line.contains("Cannot allocate memory");
-        }
-        if let Some((_, rest)) = line.split_once("Exiting normally, received signal ") {
-            self.signal = rest.trim_end_matches('.').trim().parse().ok();
+            // Of Matroska, at whichever byte it was cut: the file's size is in its front.
+            self.ended_early |= line.contains("File ended prematurely");
+            // The second is x264's way to say it.
+            self.no_memory |=
+                line.contains("Cannot allocate memory") || line.contains("malloc of size");
         }
         self.guessed_duration |= line.contains("Estimating duration from bitrate");
         if self.lines.len() == LINES {
@@ -83,6 +84,18 @@ mod tests {
         assert_eq!(log.last(), "[warning] line 99999");
         assert!(log.disk_full);
         assert_eq!(log.errors, 1);
+    }
+
+    #[test]
+    fn memory_that_ran_out_is_understood_in_ffmpegs_words_and_in_x264s() {
+        for line in [
+            "[error] Error while decoding stream #0:0: Cannot allocate memory",
+            "x264 [error]: malloc of size 2398976 failed",
+        ] {
+            let mut log = Log::default();
+            log.push(line, true);
+            assert!(log.no_memory, "{line}");
+        }
     }
 
     #[test]

@@ -64,8 +64,10 @@ pub struct Expected {
     pub rungs: Vec<Rung>,
     /// The picture track's least duration, when the source declares it.
     pub(crate) picture_s: Option<f64>,
-    /// The whole result's least duration, when only that is declared.
+    /// The whole result's least duration, when the picture track declares none.
     pub(crate) whole_s: Option<f64>,
+    /// The same for a source that turned out to end early.
+    pub(crate) whole_if_cut_s: Option<f64>,
     /// Seconds of cards in the result.
     pub(crate) cards_s: f64,
     /// Frames that are cards: a result of no more than these shows nothing.
@@ -110,6 +112,7 @@ fn make(source: &Source, profile: &Profile, threads: u32, limits: &Limits, copie
             rungs,
             picture_s: times.picture_s,
             whole_s: times.whole_s,
+            whole_if_cut_s: times.whole_if_cut_s,
             cards_s: times.cards_s,
             card_frames: times.card_frames(rate),
             cut_s: times.cut_s,

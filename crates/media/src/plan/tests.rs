@@ -23,6 +23,7 @@ pub(crate) fn video(width: u32, height: u32) -> Video {
         interlaced: false,
         start_s: 0.0,
         duration_s: Some(60.0),
+        noted_end_s: None,
         bit_rate: Some(2_000_000),
     }
 }
@@ -35,6 +36,7 @@ pub(crate) fn source(video: Video) -> Source {
         channels: 2,
         sample_rate: 48_000,
         start_s: 0.0,
+        noted_end_s: None,
     };
     Source {
         container: "mov,mp4,m4a,3gp,3g2,mj2".into(),

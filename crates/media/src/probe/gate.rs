@@ -12,6 +12,9 @@ const UNKNOWN_TICKS: [u64; 4] = [u32::MAX as u64, i32::MAX as u64, u64::MAX, i64
 /// report their clock's rate for short clips.
 const FEW_FRAMES: f64 = 3000.0;
 
+/// A track may be noted to end this much after its file, which rounds.
+const NOTED_SLACK_S: f64 = 1.0;
+
 /// The output rate when a file says nothing usable.
 const FALLBACK: Rate = Rate::whole(30);
 
@@ -39,7 +42,7 @@ pub fn gate(raw: &RawProbe, limits: &Limits) -> Result<Source, Reason> {
     let encrypted = raw.streams.iter().any(is_encrypted);
     let stream = choose::video(&raw.streams).ok_or_else(|| Code::NoPicture.reason())?;
     let video = video(stream, raw, limits, encrypted)?;
-    let audio = choose::audio(&raw.streams).and_then(|stream| audio(stream, file_start(raw)));
+    let audio = choose::audio(&raw.streams).and_then(|stream| audio(stream, raw));
     let source = Source {
         container: raw.format.format_name.str().to_owned(),
         duration_s: duration(raw, stream),
@@ -107,18 +110,20 @@ fn video(
         interlaced: matches!(stream.field_order.str(), "tt" | "bb" | "tb" | "bt"),
         start_s: start(stream, file_start(raw)),
         duration_s: if raw.guessed_duration { None } else { track_duration(stream) },
+        noted_end_s: noted_end(stream, raw),
         bit_rate: stream.bit_rate.whole(),
     })
 }
 
-fn audio(stream: &RawStream, file_start: f64) -> Option<Audio> {
+fn audio(stream: &RawStream, raw: &RawProbe) -> Option<Audio> {
     Some(Audio {
         index: u32::try_from(stream.index.whole()?).ok()?,
         codec: stream.codec_name.str().to_owned(),
         profile: stream.profile.str().to_owned(),
         channels: u32::try_from(stream.channels.whole()?).ok()?,
         sample_rate: u32::try_from(stream.sample_rate.whole()?).ok()?,
-        start_s: start(stream, file_start),
+        start_s: start(stream, file_start(raw)),
+        noted_end_s: noted_end(stream, raw),
     })
 }
 
@@ -165,6 +170,18 @@ fn step(average: Rate) -> Rate {
 fn track_duration(stream: &RawStream) -> Option<f64> {
     let unknown = stream.duration_ts.whole().is_some_and(|ticks| UNKNOWN_TICKS.contains(&ticks));
     stream.duration.positive().filter(|_| !unknown)
+}
+
+/// Where a track ends by its tag. A tag outlives edits that make it wrong: one
+/// that says more than the whole file is none, and so it never asks for more.
+fn noted_end(stream: &RawStream, raw: &RawProbe) -> Option<f64> {
+    if raw.guessed_duration || !raw.format.format_name.is("matroska,webm") {
+        return None;
+    }
+    let whole = raw.format.duration.positive()?;
+    let seconds = stream.tags.seconds().filter(|s| *s <= whole + NOTED_SLACK_S)?;
+    // ffmpeg counts from zero, the result from the file's first moment.
+    Some(seconds - file_start(raw).max(0.0)).filter(|end| *end > 0.0)
 }
 
 /// How long the result is expected to be.

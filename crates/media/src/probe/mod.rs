@@ -23,13 +23,14 @@ pub use source::{Audio, Hdr, Rate, Source, Video};
 pub(crate) const CONTAINERS: &str =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,gif";
 
-/// Exactly the fields the gate reads; no tag, so no text of the uploader's.
+/// Exactly the fields the gate reads. Of the tags only those that hold a time,
+/// and they are read as nothing else: no text of the uploader's goes further.
 const ENTRIES: &str = "format=format_name,duration,start_time,size,bit_rate,nb_streams\
 :stream=index,codec_type,codec_name,codec_tag_string,profile,level,width,height,pix_fmt,\
 sample_aspect_ratio,field_order,color_range,color_space,color_transfer,color_primaries,\
 r_frame_rate,avg_frame_rate,start_time,duration,duration_ts,bit_rate,nb_frames,channels,\
 sample_rate:stream_disposition=default,attached_pic,timed_thumbnails\
-:stream_side_data=side_data_type,rotation";
+:stream_tags=DURATION,DURATION-eng:stream_side_data=side_data_type,rotation";
 
 /// Probes the job's input and decides whether it may be processed.
 pub async fn probe(

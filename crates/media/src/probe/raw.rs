@@ -87,6 +87,7 @@ pub(crate) struct RawStream {
     #[serde(deserialize_with = "text")]
     pub(crate) sample_rate: Text,
     pub(crate) disposition: RawDisposition,
+    pub(crate) tags: RawTags,
     pub(crate) side_data_list: Vec<RawSideData>,
 }
 
@@ -108,6 +109,27 @@ pub(crate) struct RawSideData {
     pub(crate) side_data_type: Text,
     #[serde(deserialize_with = "text")]
     pub(crate) rotation: Text,
+}
+
+/// The tags in which Matroska files note how long a track is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct RawTags {
+    /// As ffmpeg and mkvmerge write it.
+    #[serde(rename = "DURATION", deserialize_with = "text")]
+    duration: Text,
+    /// As older mkvmerge wrote it. ffmpeg copies it without looking, beside a
+    /// new one of its own.
+    #[serde(rename = "DURATION-eng", deserialize_with = "text")]
+    duration_eng: Text,
+}
+
+impl RawTags {
+    /// The noted seconds. ffmpeg notes where the track ends, mkvmerge how long
+    /// it is, which is never more.
+    pub(crate) fn seconds(&self) -> Option<f64> {
+        [&self.duration, &self.duration_eng].into_iter().find_map(Text::clock)
+    }
 }
 
 /// A scalar as text, or nothing. ffprobe writes some numbers as strings.
@@ -150,10 +172,73 @@ impl Text {
         self.number().filter(|n| *n > 0.0)
     }
 
+    /// `HH:MM:SS.fraction` above zero, in seconds, and nothing looser.
+    fn clock(&self) -> Option<f64> {
+        let digits = |text: &str, most: usize| {
+            let plain =
+                (2..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            plain.then(|| text.parse::<u32>().ok()).flatten()
+        };
+        let (whole, fraction) = self.str().split_once('.')?;
+        let (hours, rest) = whole.split_once(':')?;
+        let (minutes, seconds) = rest.split_once(':')?;
+        let minutes = digits(minutes, 2).filter(|n| *n < 60)?;
+        // ffmpeg rounds 59.9999999999 up, and leaves it there.
+        let seconds = digits(seconds, 2).filter(|n| *n <= 60)?;
+        let whole = f64::from(digits(hours, 4)?) * 3600.0 + f64::from(minutes * 60 + seconds);
+        let parts = f64::from(digits(fraction, 9)?) / 10_f64.powi(fraction.len() as i32);
+        Some(whole + parts).filter(|s| *s > 0.0)
+    }
+
     /// `a/b` or `a:b` with both sides above zero.
     pub(crate) fn ratio(&self) -> Option<(u32, u32)> {
         let (a, b) = self.str().split_once(['/', ':'])?;
         let (a, b) = (a.parse().ok()?, b.parse().ok()?);
         (a > 0 && b > 0).then_some((a, b))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_clock_is_read_as_one() {
+        let clock = |text: &str| Text(Some(text.to_owned())).clock();
+        assert_eq!(clock("00:00:10.000000000"), Some(10.0));
+        assert_eq!(clock("01:02:03.500000000"), Some(3723.5));
+        assert_eq!(clock("100:00:60.00"), Some(360_060.0));
+        for text in [
+            "",
+            "10",
+            "10.0",
+            "0:0:1.0",
+            "00:10.000000000",
+            "00:00:00.000000000",
+            "00:00:10",
+            "00:60:00.000000000",
+            "00:00:61.000000000",
+            "-1:00:10.000000000",
+            "+1:00:10.000000000",
+            " 00:00:10.000000000",
+            "00:00:10.000000000 ",
+            "00:00:10.00000000000",
+            "nan:00:10.00",
+            "99999:00:10.000000000",
+            "00:00:1e.000000000",
+            "٠٠:00:10.000000000",
+            "00:00:00:10.00",
+        ] {
+            assert_eq!(clock(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_newer_tag_is_believed_before_the_older_one() {
+        let seconds = |tags: &str| serde_json::from_str::<RawTags>(tags).expect("tags").seconds();
+        let (new, old) = (r#""DURATION": "00:00:02.000""#, r#""DURATION-eng": "00:00:03.000""#);
+        assert_eq!(seconds(&format!("{{{old}, {new}}}")), Some(2.0));
+        assert_eq!(seconds(&format!("{{{old}}}")), Some(3.0));
+        assert_eq!(seconds(r#"{"DURATION": ["00:00:02.000"], "title": "x"}"#), None);
     }
 }

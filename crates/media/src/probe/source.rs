@@ -59,6 +59,9 @@ pub struct Video {
     pub start_s: f64,
     /// Declared duration of this track, in seconds.
     pub duration_s: Option<f64>,
+    /// Where this track ends at least, in seconds from the file's start, as a
+    /// tag beside it notes. Only Matroska has such tags, and no declared one.
+    pub noted_end_s: Option<f64>,
     /// Bits per second of this track, when declared.
     pub bit_rate: Option<u64>,
 }
@@ -78,6 +81,8 @@ pub struct Audio {
     pub sample_rate: u32,
     /// First timestamp relative to the file's start, in seconds.
     pub start_s: f64,
+    /// As [`Video::noted_end_s`].
+    pub noted_end_s: Option<f64>,
 }
 
 /// The kind of high dynamic range.

@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use tokio_util::sync::CancellationToken;
 
 use crate::plan::{Expected, MASTER, MP4, POSTER};
-use crate::{Code, Error, FileKind, JobDir, Limits, Output, OutputFile, Plan, Strategy, Tools};
+use crate::{
+    Code, Error, FileKind, JobDir, Limits, Output, OutputFile, Plan, RunReport, Strategy, Tools,
+};
 use defect::wrong;
 use mp4::Movie;
 
@@ -28,19 +30,21 @@ const TOLERANCE: f64 = 0.02;
 /// Less free space than this after a defect means the disk filled up.
 const FULL_BYTES: u64 = 4 << 20;
 
-/// Checks every output of `plan` and lists what is to be published.
+/// Checks every output of `plan` and lists what is to be published. What the
+/// run reported can only be held against it.
 pub async fn verify(
     _tools: &Tools,
     plan: &Plan,
+    report: &RunReport,
     dir: &JobDir,
     limits: &Limits,
     stop: &CancellationToken,
 ) -> Result<Output, Error> {
     let (out, expected, strategy) = (dir.out(), plan.expected.clone(), plan.strategy);
-    let max_frames = limits.max_frames;
+    let (max_frames, ended_early) = (limits.max_frames, report.ended_early);
     let checked = tokio::task::spawn_blocking(move || {
-        let mut check =
-            Check { out: &out, expected: &expected, strategy, max_frames, files: Vec::new() };
+        let (expected, files) = (&expected, Vec::new());
+        let mut check = Check { out: &out, expected, strategy, max_frames, ended_early, files };
         match check.all() {
             // What looks wrong on a full disk is the disk's fault.
             Err(Error::Rejected(_)) if is_full(&out) => {
@@ -73,6 +77,8 @@ struct Check<'a> {
     expected: &'a Expected,
     strategy: Strategy,
     max_frames: u64,
+    /// The input ends early, as ffmpeg said.
+    ended_early: bool,
     files: Vec<OutputFile>,
 }
 
@@ -148,8 +154,8 @@ impl Check<'_> {
     /// Compares durations with what the source declared.
     fn length(&self, movie: &Movie, picture: &mp4::Track) -> Result<(), Error> {
         let expected = self.expected;
-        let declared =
-            [(expected.picture_s, picture.duration_s), (expected.whole_s, movie.duration_s())];
+        let whole_s = if self.ended_early { expected.whole_if_cut_s } else { expected.whole_s };
+        let declared = [(expected.picture_s, picture.duration_s), (whole_s, movie.duration_s())];
         for (least, got) in declared {
             if let Some(least) = least
                 && got < least - tolerance(least)

@@ -1,14 +1,18 @@
 //! What the tests against a real ffmpeg share.
 #![expect(dead_code, reason = "each test binary uses its own part")]
 
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use reelfleet_media::{
-    Error, FileKind, JobDir, Limits, Output, Profiles, ToolSettings, Tools, Transcode,
+    Error, FileKind, JobDir, Limits, Output, Profiles, SandboxMode, ToolSettings, Tools, Transcode,
+    plan, probe, run,
 };
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
@@ -23,9 +27,14 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Bench {
+        let tools = found(&ToolSettings::default());
+        if let Some(sentence) = tools.degraded() {
+            // Straight to the descriptor: libtest would swallow a captured print.
+            let _ = writeln!(std::io::stderr(), "MISSING: {sentence}");
+        }
         Bench {
             temp: tempfile::tempdir().expect("temporary directory"),
-            tools: Arc::new(Tools::find(&ToolSettings::default()).expect("ffmpeg is installed")),
+            tools: Arc::new(tools),
             limits: Limits::default(),
             stop: CancellationToken::new(),
             next: AtomicU32::new(0),
@@ -45,6 +54,22 @@ impl Bench {
         let path = self.temp.path().join(name);
         generate(args, &path);
         path
+    }
+
+    /// A clip that is made at once and takes minutes to transcode.
+    pub(crate) fn long_clip(&self) -> PathBuf {
+        let short = self.clip("s.avi", "-f lavfi -i color=gray:s=1920x1080:r=30:d=5 -c:v mpeg4");
+        self.clip("long.avi", &format!("-stream_loop 119 -i {} -c copy", short.display()))
+    }
+
+    /// An ffmpeg at a path that is in no other process's command line: the path and the programs.
+    pub(crate) fn own_ffmpeg(&self, sandbox: SandboxMode) -> (String, Tools) {
+        let path = self.temp.path().join("ffmpeg-of-its-own");
+        std::fs::copy("/usr/bin/ffmpeg", &path).expect("an ffmpeg");
+        let path = path.canonicalize().expect("a path");
+        let ffprobe = Some(PathBuf::from("/usr/bin/ffprobe"));
+        let name = path.display().to_string();
+        (name, found(&ToolSettings { ffmpeg: Some(path), ffprobe, sandbox }))
     }
 
     /// A file of these bytes.
@@ -94,6 +119,40 @@ impl Bench {
     }
 }
 
+/// The programs, or why a test cannot do without them.
+pub(crate) fn found(settings: &ToolSettings) -> Tools {
+    let found = Tools::find(settings);
+    found.unwrap_or_else(|err| panic!("{err}; `make test` installs what the tests need"))
+}
+
+/// A tool set whose ffmpeg is a shell script with a recognisable name.
+pub(crate) fn fake(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
+    let path: PathBuf = bench.temp.path().join(name);
+    let script = format!(
+        "#!/bin/sh\nif [ \"$1\" = -version ]; then echo 'ffmpeg version 9.9'; echo 'configuration: --enable-libx264 --enable-libzimg'; exit 0; fi\n{body}\n"
+    );
+    std::fs::write(&path, script).expect("script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let ffprobe = Some(PathBuf::from("/usr/bin/ffprobe"));
+    found(&ToolSettings { ffmpeg: Some(path), ffprobe, sandbox })
+}
+
+/// A tool set whose ffprobe is a shell script.
+pub(crate) fn fake_probe(bench: &Bench, name: &str, body: &str, sandbox: SandboxMode) -> Tools {
+    let path: PathBuf = bench.temp.path().join(name);
+    std::fs::write(&path, format!("#!/bin/sh\n{body}\n")).expect("script");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    found(&ToolSettings { ffprobe: Some(path), sandbox, ..ToolSettings::default() })
+}
+
+/// Runs the ffmpeg of `tools` on a job that the usual ffprobe has looked at.
+pub(crate) async fn run_with(bench: &Bench, tools: &Tools, dir: &JobDir) -> Result<(), Error> {
+    let source = probe(&bench.tools, dir, &Limits::default(), &bench.stop).await?;
+    let profiles = Profiles::builtin();
+    let plan = plan(&source, profiles.get("web").expect("web"), 1, &bench.limits);
+    run(tools, &plan, dir, &bench.limits, &bench.stop, |_| {}).await.map(|_| ())
+}
+
 /// A program the tests themselves run.
 #[expect(clippy::disallowed_methods, reason = "tests make their own clips and mounts")]
 pub(crate) fn tool(name: &str) -> Command {
@@ -138,13 +197,24 @@ pub(crate) fn corpus() -> Option<PathBuf> {
 
 /// Live processes whose command line contains `needle`.
 pub(crate) fn processes(needle: &str) -> Vec<String> {
+    running(needle).into_iter().map(|(_, line)| line).collect()
+}
+
+/// Sends them a signal: to ffmpeg, if `needle` is its path, and to what is wrapped around it.
+pub(crate) fn signal(needle: &str, signal: Signal) {
+    for pid in running(needle).into_iter().filter_map(|(pid, _)| Pid::from_raw(pid)) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn running(needle: &str) -> Vec<(i32, String)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     entries
         .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()))
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(needle))
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path())))
+        .filter_map(|(pid, path)| Some((pid, std::fs::read(path.join("cmdline")).ok()?)))
+        .map(|(pid, line)| (pid, String::from_utf8_lossy(&line).replace('\0', " ")))
+        .filter(|(_, line)| line.contains(needle))
         .collect()
 }
 
