@@ -207,3 +207,67 @@ impl Hands {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes a job ten seconds ago that is so far by now. It ends when it is stopped, or by itself.
+    fn begun(
+        (hands, jobs): &(Hands, TaskTracker),
+        progress: f64,
+        by_itself: &CancellationToken,
+    ) -> Arc<Held> {
+        let held = hands.take(JobId::generate(), 1, Instant::now() - Duration::from_secs(10));
+        held.set_progress(progress);
+        jobs.spawn({
+            let (stopped, by_itself) = (held.stop().clone(), by_itself.clone());
+            async move {
+                tokio::select! {
+                    () = stopped.cancelled() => {}
+                    () = by_itself.cancelled() => {}
+                }
+            }
+        });
+        held
+    }
+
+    async fn drain((hands, jobs): &(Hands, TaskTracker), budget: Duration, shutdown: &Shutdown) {
+        jobs.close();
+        let draining = hands.drain(jobs, budget, shutdown);
+        tokio::time::timeout(Duration::from_secs(30), draining).await.expect("it has an end");
+    }
+
+    fn worker() -> (Hands, TaskTracker) {
+        (Hands::new(2), TaskTracker::new())
+    }
+
+    #[tokio::test]
+    async fn what_can_be_done_in_time_is_waited_for_and_the_rest_is_stopped_at_once() {
+        let worker = worker();
+        // 190 s are left of the one, of the other 10 s: it is done once the first was stopped.
+        let far = begun(&worker, 0.05, &CancellationToken::new());
+        let near = begun(&worker, 0.5, far.stop());
+        drain(&worker, Duration::from_secs(60), &Shutdown::new()).await;
+        assert_eq!((near.why(), far.why()), (None, Some(Why::Leaving)));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_tells_of_no_progress_has_all_of_the_time_and_no_more() {
+        let worker = worker();
+        let (budget, began) = (Duration::from_millis(200), Instant::now());
+        let held = begun(&worker, 0.0, &CancellationToken::new());
+        drain(&worker, budget, &Shutdown::new()).await;
+        assert_eq!(held.why(), Some(Why::Leaving));
+        assert!(began.elapsed() >= budget, "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_second_signal_stops_what_could_be_done_in_time() {
+        let (worker, shutdown) = (worker(), Shutdown::new());
+        let held = begun(&worker, 0.5, &CancellationToken::new());
+        shutdown.start_abort();
+        drain(&worker, Duration::from_secs(600), &shutdown).await;
+        assert_eq!(held.why(), Some(Why::Leaving));
+    }
+}
