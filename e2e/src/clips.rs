@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Runs ffmpeg with words, and a last word for the file; the file.
+/// Runs ffmpeg in a folder with words, and a last word for the file; the file.
 ///
 /// # Panics
 ///
@@ -19,7 +19,8 @@ pub fn make(folder: &Path, name: &str, words: &str) -> PathBuf {
     let made = Command::new("ffmpeg")
         .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"])
         .args(words.split_whitespace())
-        .arg(&file)
+        .arg(Path::new(".").join(name))
+        .current_dir(folder)
         .stdin(Stdio::null())
         .output();
     match made {
@@ -38,14 +39,13 @@ pub fn short(folder: &Path) -> PathBuf {
     )
 }
 
-/// Two minutes that take many seconds to transcode, and nothing to make.
+/// Four minutes that take more than one to transcode on one thread, and nothing to make: the
+/// same six seconds again and again.
 #[must_use]
 pub fn long(folder: &Path) -> PathBuf {
-    make(
-        folder,
-        "long.mkv",
-        "-f lavfi -i testsrc2=s=1280x720:r=30 -t 120 -c:v mpeg4 -q:v 20 -threads 2",
-    )
+    let words = "-f lavfi -i testsrc2=s=1280x720:r=30 -t 6 -c:v mpeg4 -q:v 20 -g 180 -threads 2";
+    make(folder, "once.mkv", words);
+    make(folder, "long.mkv", "-stream_loop 39 -i once.mkv -c copy")
 }
 
 /// A few seconds that take about as long to transcode on one thread.

@@ -9,10 +9,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Client, processes, wait_for};
+use crate::{Client, processes, settings, wait_for};
 
 /// Generous, for machines that are busy with other things.
-const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A fleet in a folder of its own. Dropping it leaves no process and no file.
 #[derive(Debug)]
@@ -46,19 +46,7 @@ pub fn command() -> Command {
     #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
     let mut command = Command::new(executable());
     // Settings of the person who runs the tests must not reach what is tested.
-    for name in [
-        "DATABASE_URL",
-        "QUEUE_TYPE",
-        "STORAGE_TYPE",
-        "AWS_ENDPOINT_URL",
-        "STORAGE_DIR",
-        "WORK_DIR",
-        "JWT_SECRET",
-        "LISTEN_ADDR",
-        "REELFLEET_URL",
-        "REELFLEET_TOKEN",
-        "REELFLEET_DATA",
-    ] {
+    for name in settings::all() {
         command.env_remove(name);
     }
     command
@@ -68,8 +56,9 @@ pub fn command() -> Command {
 ///
 /// # Panics
 ///
-/// It cannot be started.
+/// It cannot be started, or a setting is none.
 pub fn reelfleet(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    settings::check(environment.iter().map(|(name, _)| *name));
     command()
         .args(arguments)
         .envs(environment.iter().copied())
@@ -87,8 +76,13 @@ impl Fleet {
     }
 
     /// Starts a fleet below a given folder (of a small disk, say).
+    ///
+    /// # Panics
+    ///
+    /// It does not come up, or a setting is none.
     #[must_use]
     pub fn start_in(folder: TempDir, options: &[&str], environment: &[(&str, &str)]) -> Self {
+        settings::check(environment.iter().map(|(name, _)| *name));
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let mut fleet = Self {
             folder,
@@ -223,45 +217,6 @@ impl Fleet {
         self.wait_status(id, &["ready", "failed", "cancelled"])
     }
 
-    /// Process ids of the workers that live.
-    #[must_use]
-    pub fn workers(&self) -> Vec<i32> {
-        processes::all()
-            .into_iter()
-            .filter(|process| process.parent == self.pid() && !process.zombie)
-            .filter(|process| process.name == "reelfleet")
-            .map(|process| process.pid)
-            .collect()
-    }
-
-    /// Waits for a worker that holds a job and has its ffmpeg under way; its process id.
-    /// (A worker that starts runs ffmpeg too, to see whether it can.)
-    #[must_use]
-    pub fn busy_worker(&self) -> i32 {
-        wait_for("a busy worker", PATIENCE, || {
-            let workers = self.client.call("GET", "/api/admin/workers").ok()?.json;
-            let holds = |pid: i32| {
-                workers["workers"].as_array().is_some_and(|workers| {
-                    workers.iter().any(|w| w["pid"] == pid && w["running"].as_u64() > Some(0))
-                })
-            };
-            self.workers()
-                .into_iter()
-                .filter(|pid| holds(*pid))
-                .find(|pid| processes::descendants(*pid).iter().any(|child| child.name == "ffmpeg"))
-        })
-    }
-
-    /// Whether any ffmpeg of this fleet runs now.
-    #[must_use]
-    pub fn ffmpegs(&self) -> Vec<i32> {
-        processes::descendants(self.pid())
-            .into_iter()
-            .filter(|process| process.name == "ffmpeg" && !process.zombie)
-            .map(|process| process.pid)
-            .collect()
-    }
-
     /// Sends `up` a signal.
     pub fn signal(&self, signal: Signal) {
         processes::signal(self.pid(), signal);
@@ -289,23 +244,6 @@ impl Fleet {
         if let Some(mut up) = self.up.take() {
             let _ = up.wait();
         }
-    }
-
-    /// Waits until no process uses the fleet's folder any more.
-    ///
-    /// # Panics
-    ///
-    /// One stays.
-    pub fn assert_no_process_left(&self) {
-        let mut left = Vec::new();
-        let folder = self.folder.path().canonicalize().unwrap_or_default();
-        let gone = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_for("every process to be gone", Duration::from_secs(30), || {
-                left = processes::using(&folder);
-                left.is_empty().then_some(())
-            });
-        }));
-        assert!(gone.is_ok(), "processes are left: {left:?}");
     }
 
     /// Files that only unfinished work has a use for.
@@ -346,6 +284,10 @@ pub fn files_below(folder: &Path) -> Vec<PathBuf> {
 impl Drop for Fleet {
     fn drop(&mut self) {
         self.kill_all();
+        // They die with their workers. If they did not, a test fails, and it must not leave them.
+        for process in self.ffmpegs() {
+            processes::signal(process.pid, Signal::KILL);
+        }
         if std::thread::panicking() {
             let mut shown = self.log();
             let cut = shown.len().saturating_sub(6000);

@@ -14,16 +14,18 @@
 //! assert_eq!(fleet.wait_final(&video)["status"], "ready");
 //! ```
 
+mod at_work;
 pub mod canary;
 pub mod clips;
 mod commit;
 mod fleet;
 pub mod hostile;
 mod http;
-mod packages;
 pub mod media;
+mod packages;
 pub mod playable;
 pub mod processes;
+mod settings;
 pub mod settled;
 pub mod small_disk;
 mod submit;

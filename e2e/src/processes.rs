@@ -53,28 +53,27 @@ pub fn descendants(pid: i32) -> Vec<Process> {
     found
 }
 
-/// Processes that work on something below `folder`: their command line, working folder, or an open file says so.
+/// Those that have to do with something below `folder`, a temporary folder: their command line,
+/// working folder, an open file, or what their sandbox shows them says so.
 #[must_use]
-pub fn using(folder: &Path) -> Vec<Process> {
-    let needle = folder.to_string_lossy().into_owned();
+pub fn using(folder: &Path, processes: impl IntoIterator<Item = Process>) -> Vec<Process> {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    // Mounts are told from the root of their file system, which may be that of the temporary
+    // folders: of the path, only the last name is sure to be there. It is like no other.
+    let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let this = std::process::id().cast_signed();
-    all()
-        .into_iter()
-        .filter(|process| process.pid != this && !process.zombie)
-        .filter(|process| {
-            let of = |name: &str| format!("/proc/{}/{name}", process.pid);
-            let line = fs::read(of("cmdline")).unwrap_or_default();
-            let below = |path: &Path| path.starts_with(folder);
-            String::from_utf8_lossy(&line).contains(&needle)
-                || fs::read_link(of("cwd")).is_ok_and(|path| below(&path))
-                || fs::read_dir(of("fd")).is_ok_and(|files| {
-                    files
-                        .flatten()
-                        .any(|file| fs::read_link(file.path()).is_ok_and(|path| below(&path)))
-                })
-                || fs::read_to_string(of("mountinfo")).is_ok_and(|mounts| mounts.contains(&needle))
-        })
-        .collect()
+    let uses = |process: &Process| {
+        let of = |what: &str| format!("/proc/{}/{what}", process.pid);
+        let below = |link: &Path| fs::read_link(link).is_ok_and(|path| path.starts_with(&folder));
+        let line = fs::read(of("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(&name)
+            || below(of("cwd").as_ref())
+            || fs::read_to_string(of("mountinfo")).is_ok_and(|mounts| mounts.contains(&name))
+            || fs::read_dir(of("fd"))
+                .is_ok_and(|files| files.flatten().any(|file| below(&file.path())))
+    };
+    let alive = processes.into_iter().filter(|process| process.pid != this && !process.zombie);
+    alive.filter(uses).collect()
 }
 
 /// Sends a signal; a process that is gone is fine.

@@ -1,7 +1,7 @@
 //! A connection that need not behave: cut, slow, or with bytes that no client library sends.
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     net::TcpStream,
     time::Duration,
 };
@@ -55,6 +55,23 @@ impl Wire {
         self.send(format!("{:x}\r\n", bytes.len()).as_bytes())
             && self.send(bytes)
             && self.send(b"\r\n")
+    }
+
+    /// Sends the same chunk again and again until there is an answer, and reads that.
+    #[must_use]
+    pub fn send_until_answered(mut self, chunk: &[u8]) -> Answer {
+        // Without looking, a client would go on until the server hangs up on it, much later, and
+        // what it was told may be lost with the connection.
+        while !self.is_answered() && self.send_chunk(chunk) {}
+        self.answer()
+    }
+
+    /// Whether there is something to read, or nothing more will come.
+    fn is_answered(&self) -> bool {
+        let _ = self.0.set_nonblocking(true);
+        let seen = self.0.peek(&mut [0]);
+        let _ = self.0.set_nonblocking(false);
+        !seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Reads the answer to its end. Status 0: the connection ended without one.

@@ -180,7 +180,7 @@ fn a_fleet_on_postgres_that_is_killed_goes_on_where_it_was() {
     let mut fleet = start(&[("DATABASE_URL", &postgres.create("fleet"))]);
     let clip = clips::medium(fleet.folder());
     let videos: Vec<_> = (0..3).map(|_| fleet.submit(&clip, "web")).collect();
-    wait_for("an ffmpeg", SOON, || fleet.ffmpegs().pop());
+    let _ = fleet.busy_worker();
     fleet.kill_all();
     fleet.up_again();
     assert_settled(&fleet, &videos);

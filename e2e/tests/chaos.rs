@@ -32,7 +32,12 @@ fn report(what: &str, executions: &BTreeMap<String, usize>, began: Instant) {
     );
 }
 
-/// Kills a worker in mid-transcode again and again while a batch runs.
+/// Executions beyond the first of each video.
+fn again(executions: &BTreeMap<String, usize>) -> usize {
+    executions.values().map(|count| count - 1).sum()
+}
+
+/// Kills a worker at some moment of its work again and again while a batch runs.
 fn kill_workers(videos: usize, kills: usize) {
     let began = Instant::now();
     let fleet = Fleet::start(&["--min", "2", "--max", "2"], SETTINGS);
@@ -45,7 +50,6 @@ fn kill_workers(videos: usize, kills: usize) {
             backlog["backlog"]["total"].as_u64().unwrap() > 0,
             "all done after {killed} kills: the batch is too small"
         );
-        // A worker that has an ffmpeg under way, at some moment of its work.
         let busy = fleet.busy_worker();
         let pause = Instant::now() + Duration::from_millis(rand_below(400));
         wait_for("a moment", Duration::from_secs(10), || (Instant::now() > pause).then_some(()));
@@ -54,6 +58,8 @@ fn kill_workers(videos: usize, kills: usize) {
         wait_for("its end", Duration::from_secs(30), || (!processes::is_alive(busy)).then_some(()));
     }
     let executions = assert_settled(&fleet, &videos);
+    // At any moment: now and then a worker dies between two jobs.
+    assert!(again(&executions) >= kills / 2, "most kills missed the jobs: {executions:?}");
     report(&format!("{kills} × kill -9 of a worker"), &executions, began);
     let mut fleet = fleet;
     fleet.signal(Signal::TERM);
@@ -72,12 +78,15 @@ fn kill_everything(videos: usize, kills: usize) {
     let clip = clips::medium(fleet.folder());
     let videos: Vec<_> = (0..videos).map(|_| fleet.submit(&clip, "web")).collect();
     for _ in 0..kills {
-        wait_for("an ffmpeg", Duration::from_secs(60), || fleet.ffmpegs().pop());
+        wait_for("a job in mid-transcode", Duration::from_secs(60), || {
+            fleet.in_mid_transcode().pop()
+        });
         fleet.kill_all();
         fleet.assert_no_process_left();
         fleet.up_again();
     }
     let executions = assert_settled(&fleet, &videos);
+    assert!(again(&executions) >= kills, "a kill missed the jobs: {executions:?}");
     report(&format!("{kills} × kill -9 of everything"), &executions, began);
     assert_eq!(fleet.output_folders().len(), videos.len());
 }
@@ -106,11 +115,48 @@ fn twenty_kills_of_everything_lose_no_video() {
     kill_everything(40, 20);
 }
 
+/// B1.
+#[test]
+fn no_ffmpeg_outlives_whoever_is_killed() {
+    let mut fleet = Fleet::start(&["--max", "1"], SETTINGS);
+    // More than a minute of work: what is gone within seconds did not come to its end.
+    let long = fleet.submit(&clips::long(fleet.folder()), "web");
+    for killed in ["the worker", "the main process", "both"] {
+        let worker = fleet.busy_worker();
+        let at_work = fleet.ffmpegs();
+        match killed {
+            "the worker" => {
+                // Past the poster it opens no file until the end: it would not even notice that
+                // its folder is removed.
+                wait_for("the poster", Duration::from_secs(60), || {
+                    (job(&fleet, &long)["progress"].as_f64() > Some(0.02)).then_some(())
+                });
+                processes::signal(worker, Signal::KILL);
+            }
+            "the main process" => {
+                fleet.signal(Signal::KILL);
+                fleet.wait_end(Duration::from_secs(30));
+            }
+            _ => fleet.kill_all(),
+        }
+        wait_for(&format!("ffmpeg to die with {killed}"), Duration::from_secs(10), || {
+            at_work.iter().all(|process| !processes::is_alive(process.pid)).then_some(())
+        });
+        if killed != "the worker" {
+            fleet.assert_no_process_left();
+            fleet.up_again();
+        }
+    }
+    let _ = fleet.run(&["cancel", &long]);
+    assert_eq!(fleet.wait_final(&long)["status"], "cancelled");
+    fleet.assert_clean();
+}
+
 #[test]
 fn workers_leave_when_only_the_main_process_is_killed() {
     let mut fleet = Fleet::start(&["--max", "1"], SETTINGS);
     let long = fleet.submit(&clips::long(fleet.folder()), "web");
-    wait_for("an ffmpeg", Duration::from_secs(60), || fleet.ffmpegs().pop());
+    let _ = fleet.busy_worker();
     fleet.signal(Signal::KILL);
     fleet.wait_end(Duration::from_secs(30));
     fleet.assert_no_process_left();
@@ -188,6 +234,32 @@ fn a_worker_told_to_leave_in_mid_transcode_is_not_charged() {
     let last = fleet.wait_final(&long);
     assert_eq!(last["status"], "cancelled", "{last}");
     assert_eq!(fleet.output_folders(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_worker_told_to_leave_finishes_what_it_can_and_another_takes_the_rest() {
+    let fleet = Fleet::start(&["--max", "1"], &[("DRAIN_SECONDS", "600")]);
+    let clip = clips::medium(fleet.folder());
+    let first = fleet.submit(&clip, "web");
+    let worker = fleet.busy_worker();
+    processes::signal(worker, Signal::TERM);
+    wait_for("it to take nothing more", Duration::from_secs(30), || {
+        let workers = fleet.client().call("GET", "/api/admin/workers").unwrap().json;
+        let mut workers = workers["workers"].as_array().unwrap().iter();
+        let takes = |w: &Value| w["pid"] == worker && w["state"] == "active";
+        (!workers.any(takes)).then_some(())
+    });
+    let second = fleet.submit(&clip, "web");
+    wait_for("its end", Duration::from_secs(60), || (!processes::is_alive(worker)).then_some(()));
+    assert_eq!(fleet.video(&first)["status"], "ready", "it left before it was done");
+    let executions = assert_settled(&fleet, &[first.clone(), second.clone()]);
+    assert!(executions.values().all(|count| *count == 1), "{executions:?}");
+    let [first, second] = [&first, &second].map(|video| job(&fleet, video));
+    assert_eq!((&first["attempts"], &second["attempts"]), (&1.into(), &1.into()));
+    let by = |job: &Value| job["attempts_history"][0]["worker"].clone();
+    assert_ne!(by(&first), by(&second));
+    let said = fleet.log();
+    assert!(said.contains("leaves: 1 finished in all, 0 handed back"), "{said}");
 }
 
 /// B5, but for how fast the others go on; and B6: from the dead letters back.

@@ -4,7 +4,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 
-use reelfleet_e2e::{Client, Fleet, clips, reelfleet, wait_for};
+use reelfleet_e2e::{
+    Client, Fleet, clips, reelfleet,
+    settled::{assert_settled, job},
+    wait_for,
+};
 use rustix::process::Signal;
 
 /// The first address that `up` printed, without the scheme's host part.
@@ -108,12 +112,31 @@ fn limits_that_do_not_fit_are_refused() {
 }
 
 #[test]
-fn ctrl_c_finishes_or_hands_back_and_the_next_start_goes_on() {
+fn ctrl_c_finishes_what_can_be_done_within_the_bound() {
+    let mut fleet = Fleet::start(&["--max", "1"], &[("DRAIN_SECONDS", "600")]);
+    let video = fleet.submit(&clips::medium(fleet.folder()), "web");
+    let _ = fleet.busy_worker();
+    fleet.signal(Signal::INT);
+    assert_eq!(fleet.wait_end(Duration::from_secs(60)), Some(0));
+    let said = fleet.log();
+    assert!(said.contains("Stopped: 1 job finished, 0 jobs handed back"), "{said}");
+    fleet.assert_no_process_left();
+    assert_eq!(fleet.leftovers(), Vec::<std::path::PathBuf>::new());
+
+    fleet.up_again();
+    assert_eq!(fleet.video(&video)["status"], "ready");
+    let executions = assert_settled(&fleet, std::slice::from_ref(&video));
+    assert_eq!(executions[&video], 1);
+    assert_eq!(job(&fleet, &video)["attempts"], 1);
+}
+
+#[test]
+fn ctrl_c_hands_back_what_cannot_be_done_within_the_bound_and_the_next_start_goes_on() {
     let mut fleet = Fleet::start(&["--max", "1"], &[("DRAIN_SECONDS", "2")]);
     let long = fleet.submit(&clips::long(fleet.folder()), "web");
     let short = fleet.submit(&clips::short(fleet.folder()), "web");
     let _ = fleet.wait_status(&long, &["processing"]);
-    wait_for("an ffmpeg", Duration::from_secs(60), || fleet.ffmpegs().pop());
+    let _ = fleet.busy_worker();
     fleet.signal(Signal::INT);
     assert_eq!(fleet.wait_end(Duration::from_secs(60)), Some(0));
     let said = fleet.log();
@@ -124,8 +147,7 @@ fn ctrl_c_finishes_or_hands_back_and_the_next_start_goes_on() {
     fleet.up_again();
     // It is the older one, so it goes on first.
     let _ = fleet.wait_status(&long, &["processing"]);
-    let job = fleet.video(&long)["job"].as_str().unwrap().to_owned();
-    let job = fleet.client().call("GET", &format!("/api/jobs/{job}")).unwrap().json;
+    let job = job(&fleet, &long);
     assert_eq!(job["attempts_history"][0]["outcome"], "handed_back", "{job}");
     assert!(job["attempts"].as_u64().unwrap() <= 1, "{job}");
     let cancelled = fleet.run(&["cancel", &long]);
@@ -137,9 +159,8 @@ fn ctrl_c_finishes_or_hands_back_and_the_next_start_goes_on() {
 #[test]
 fn a_second_ctrl_c_stops_at_once() {
     let mut fleet = Fleet::start(&["--max", "1"], &[("DRAIN_SECONDS", "600")]);
-    let long = fleet.submit(&clips::long(fleet.folder()), "hls");
-    let _ = fleet.wait_status(&long, &["processing"]);
-    wait_for("an ffmpeg", Duration::from_secs(60), || fleet.ffmpegs().pop());
+    let _ = fleet.submit(&clips::long(fleet.folder()), "hls");
+    let _ = fleet.busy_worker();
     fleet.signal(Signal::INT);
     wait_for("the first answer", Duration::from_secs(30), || {
         fleet.log().contains("Leaving:").then_some(())
@@ -155,7 +176,7 @@ fn a_second_ctrl_c_stops_at_once() {
 fn a_cancel_stops_the_work_and_leaves_nothing() {
     let fleet = Fleet::start(&["--max", "1"], &[]);
     let long = fleet.submit(&clips::long(fleet.folder()), "web");
-    wait_for("an ffmpeg", Duration::from_secs(60), || fleet.ffmpegs().pop());
+    let _ = fleet.busy_worker();
     let answer = fleet.client().call("POST", &format!("/api/videos/{long}/cancel")).unwrap();
     assert_eq!(answer.status, 202, "{}", answer.json);
     assert_eq!(fleet.wait_final(&long)["status"], "cancelled");
@@ -186,6 +207,13 @@ fn the_group_grows_with_the_backlog_and_shrinks_when_it_is_idle() {
     wait_for("one worker again", Duration::from_secs(120), || {
         (fleet.workers().len() == 1).then_some(())
     });
+}
+
+/// Of the tests themselves: it would go by the default.
+#[test]
+#[should_panic(expected = "a test sets UPLOAD_STALL_S, which nothing reads")]
+fn a_test_cannot_set_what_nothing_reads() {
+    let _ = Fleet::start(&[], &[("UPLOAD_STALL_S", "1")]);
 }
 
 #[test]
