@@ -10,10 +10,12 @@ SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 # Scripts that drive other queues by the same rules; not part of this repository.
 PEERS ?= ../shared/peers
 
-# The whole-system tests, quick ones first.
-E2E = architecture compose up uploads media attacks brokers chaos campaign
+# The whole-system tests, in two halves that take about as long: most of it they wait.
+E2E_FLEETS = architecture compose up uploads media attacks chaos
+E2E_SERVERS = brokers campaign
+E2E = $(CARGO) test --workspace --test version
 
-.PHONY: help up test lint docs e2e model test-media chaos bench speed ffmpeg deps-run deps-test
+.PHONY: help up test lint docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,8 +30,15 @@ test: deps-test lint docs ## Install what the tests need, and run them all.
 	$(MAKE) e2e
 
 # The whole workspace is named so that nothing is compiled anew with fewer features.
-e2e: ## Real processes together, one test at a time: they kill each other's.
-	$(CARGO) test --workspace --test version $(addprefix --test ,$(E2E)) -- --test-threads=1
+e2e: ## Real processes together. Each half runs one test at a time, and tells when it is over.
+	$(E2E) $(E2E_FLEETS:%=--test %) $(E2E_SERVERS:%=--test %) --no-run
+	$(MAKE) --jobs=2 --output-sync=target e2e-fleets e2e-servers
+
+e2e-fleets:
+	$(E2E) $(E2E_FLEETS:%=--test %) -- --test-threads=1
+
+e2e-servers:
+	$(E2E) $(E2E_SERVERS:%=--test %) -- --test-threads=1
 
 lint: ## Format, clippy, licences and advisories.
 	$(CARGO) fmt --all --check
