@@ -49,11 +49,12 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
         }
         strike(&mut stage, step.fault, &allowed, (&mut report, &mut kills));
     }
-    let sent = sending.join().unwrap();
-    wait_for("everybody to wake", Duration::from_secs(60), || {
+    // Who stands still with a lock keeps those who send waiting as well.
+    while !sending.is_finished() || stage.anybody_sleeps() {
         stage.look_after();
-        (!stage.anybody_sleeps()).then_some(())
-    });
+        pause();
+    }
+    let sent = sending.join().unwrap();
     report.zombies = stage.zombies.woke;
     let unfinished = "SELECT count(*) FROM jobs WHERE state NOT IN ('done', 'dead', 'cancelled')";
     let until = Instant::now() + HEAL;
