@@ -1,16 +1,16 @@
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-/// The commit that a result is of, marked where files were changed since.
+/// The commit that a result is of, marked where anything but results was changed since.
 #[must_use]
 pub fn commit() -> String {
-    #[expect(clippy::disallowed_methods, reason = "results name the commit they are of")]
-    let output = std::process::Command::new("git")
-        .args(["describe", "--always", "--dirty", "--exclude=*"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .output();
-    output.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
+    let git = |words: &[&str]| {
+        #[expect(clippy::disallowed_methods, reason = "results name the commit they are of")]
+        let mut git = Command::new("git");
+        git.args(words).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).output()
+    };
+    let Ok(head) = git(&["rev-parse", "--short", "HEAD"]) else { return String::new() };
+    let changed = git(&["diff", "--quiet", "HEAD", "--", ":/", ":(exclude)results"]);
+    let dirty = changed.is_ok_and(|answer| answer.status.code() == Some(1));
+    let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
+    if dirty { head + "-dirty" } else { head }
 }
