@@ -25,7 +25,7 @@ pub mod media;
 mod packages;
 pub mod playable;
 pub mod processes;
-mod settings;
+pub mod settings;
 pub mod settled;
 pub mod small_disk;
 mod submit;

@@ -3,7 +3,12 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 /// Every name in `.env.example`, which a test compares with the executable.
-fn known() -> BTreeSet<String> {
+///
+/// # Panics
+///
+/// It cannot be read.
+#[must_use]
+pub fn known() -> BTreeSet<String> {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.env.example");
     let text = fs::read_to_string(example).unwrap_or_else(|error| panic!("{error}"));
     let name = |line: &str| {

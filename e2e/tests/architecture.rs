@@ -143,12 +143,7 @@ fn the_example_environment_lists_what_the_executable_reads() {
     let written = fs::read_to_string(root().join(".env.example")).unwrap();
     assert_eq!(written, printed, "run `reelfleet config > .env.example`");
     let page = fs::read_to_string(root().join("docs/CONFIGURATION.md")).unwrap();
-    let variable = |name: &&str| {
-        name.chars()
-            .all(|letter| letter.is_ascii_uppercase() || letter == '_' || letter.is_ascii_digit())
-    };
-    let names = printed.lines().filter_map(|line| line.strip_prefix("# ")?.split_once('='));
-    for name in names.map(|(name, _)| name).filter(variable) {
+    for name in reelfleet_e2e::settings::known() {
         assert!(page.contains(&format!("`{name}`")), "docs/CONFIGURATION.md lacks {name}");
     }
 }

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use reelfleet_e2e::settings;
 use reelfleet_job::{Kind, Lane};
 use serde_json::{Map, Value};
 
@@ -31,14 +32,9 @@ fn services() -> Map<String, Value> {
     services
 }
 
-/// The names in `.env.example`, which another test compares with the executable.
+/// The names in `.env.example`.
 fn variables() -> BTreeSet<String> {
-    let name = |line: &str| {
-        let (name, _) = line.strip_prefix("# ")?.split_once('=')?;
-        let of_a_variable = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-        name.chars().all(of_a_variable).then(|| name.to_owned())
-    };
-    let names: BTreeSet<_> = read(".env.example").lines().filter_map(name).collect();
+    let names = settings::known();
     assert!(names.contains("DATABASE_URL"));
     names
 }

@@ -9,7 +9,7 @@ use reelfleet_runtime::Shutdown;
 
 use super::Fixture;
 
-fn jobs(owner: UserId, count: usize) -> Vec<NewJob> {
+pub(super) fn jobs(owner: UserId, count: usize) -> Vec<NewJob> {
     let job = |_| NewJob {
         id: JobId::generate(),
         payload: Payload::Noop,

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use reelfleet_db::NewJob;
-use reelfleet_job::{JobId, Payload, Priority, WorkerId};
+use reelfleet_job::WorkerId;
 use reelfleet_queue::{Relay, RelayConfig};
 use reelfleet_runtime::Shutdown;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Fixture, LONG, fresh, new_video, ready, receive, submitted, user};
+use super::{Fixture, LONG, fresh, intake::jobs, new_video, ready, receive, submitted, user};
 
 fn relay(fixture: &Fixture) -> Relay {
     Relay::new(fixture.db.clone(), fixture.queue.clone(), RelayConfig::default())
@@ -93,15 +92,7 @@ pub(crate) async fn a_thousand_jobs_that_are_due_at_once_wait_for_no_further_loo
     fixture: Fixture,
 ) {
     let owner = user(&fixture.db).await;
-    let new = |_| NewJob {
-        id: JobId::generate(),
-        payload: Payload::Noop,
-        priority: Priority::Normal,
-        owner,
-        max_attempts: 3,
-    };
-    let jobs: Vec<_> = (0..1000).map(new).collect();
-    fixture.db.submit_jobs(&jobs, false).await.unwrap();
+    fixture.db.submit_jobs(&jobs(owner, 1000), false).await.unwrap();
     // With a look for each batch it would take 40 s.
     let config = RelayConfig { every: Duration::from_secs(2), batch: 50, ..RelayConfig::default() };
     let relay = Relay::new(fixture.db.clone(), fixture.queue.clone(), config);

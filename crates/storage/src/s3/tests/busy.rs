@@ -1,6 +1,6 @@
 //! S3 answers, and what it says is that it cannot now.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::sync::atomic::Ordering;
 
 use reelfleet_job::VideoId;
 use tokio::time::timeout;
@@ -10,9 +10,6 @@ use super::{
     proxy::{Faults, proxy},
     *,
 };
-
-/// Longer than all tries take.
-const BOUND: Duration = Duration::from_secs(60);
 
 /// E1: 503 `SlowDown`.
 #[tokio::test(flavor = "multi_thread")]

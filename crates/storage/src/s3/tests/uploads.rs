@@ -8,9 +8,6 @@ use super::{
 };
 use crate::conformance::get;
 
-/// Longer than every bound that `hasty` has, taken together.
-const BOUND: Duration = Duration::from_secs(60);
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_upload_in_small_chunks_never_holds_more_than_a_few_parts() {
     let s3 = shared().await;
