@@ -58,7 +58,7 @@ const MAY_REACH: &[(&str, &[&str])] = &[
     ),
     // For tests only: nobody may reach it but as a dependency of tests, which this does not look at.
     ("reelfleet-servers", &["reelfleet-aws"]),
-    ("reelfleet-e2e", &[]),
+    ("reelfleet-e2e", &["reelfleet-servers"]),
     ("reelfleet-model", &["reelfleet-db", "reelfleet-job", "reelfleet-runtime"]),
     (
         "reelfleet-speed",

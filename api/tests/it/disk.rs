@@ -1,51 +1,18 @@
-use std::{
-    path::{Path, PathBuf},
-    process::Command,
-};
-
 use reelfleet_runtime::Clock;
+use reelfleet_servers::SmallDisk;
 
 use crate::{
     app::{App, eventually},
     forms::form,
 };
 
-/// A small disk of its own.
-struct SmallDisk(PathBuf);
-
-fn run(words: &[&str], path: &Path) -> bool {
-    // Without being root, sudo may allow it, as it does on CI machines.
-    let is_root = rustix::process::geteuid().is_root();
-    let words: Vec<&str> = if is_root { words.to_vec() } else { [&["sudo", "-n"], words].concat() };
-    #[expect(clippy::disallowed_methods, reason = "tests mount their own disks")]
-    Command::new(words[0]).args(&words[1..]).arg(path).status().is_ok_and(|status| status.success())
-}
-
-impl SmallDisk {
-    fn mount(at: &Path) -> Self {
-        std::fs::create_dir_all(at).unwrap();
-        let mounted = run(&["mount", "-t", "tmpfs", "-o", "size=24m,mode=0777", "tmpfs"], at);
-        assert!(
-            mounted,
-            "the right to mount a file system is missing: run this as root or with sudo"
-        );
-        Self(at.to_owned())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        // Lazily: whoever still has a file open there loses it in his own time.
-        run(&["umount", "-l"], &self.0);
-    }
-}
-
 /// A6.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fills_up_in_mid_upload_refuses_it_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = folder.path().join("small");
-    let _disk = SmallDisk::mount(&blobs);
+    std::fs::create_dir_all(&blobs).unwrap();
+    let _disk = SmallDisk::mount(&blobs, "24m");
     let app = App::on(folder, &blobs, Clock::system(), |_| {}).await;
     let ann = app.user("ann").await;
     let full = vec![7; 30 << 20];

@@ -1,4 +1,4 @@
-//! Real servers for the tests, gone with the test's process.
+//! Real servers and small disks for the tests, gone with the test's process.
 //!
 //! ```text
 //! test ──pipe──► sh ──► server    the pipe closes however the test ends: sh stops the server by
@@ -19,12 +19,14 @@ mod ministack;
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod small_disk;
 
 pub use garbage::Garbage;
 pub use ministack::Ministack;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
+pub use small_disk::SmallDisk;
 
 /// A port that nobody listens on. Another program may take it before the
 /// server does; then the server does not start, and the test says so.

@@ -142,43 +142,21 @@ async fn a_folder_that_cannot_be_made_is_an_error_at_start() {
 
 #[cfg(target_os = "linux")]
 mod on_another_file_system {
-    use std::path::PathBuf;
-
-    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+    use reelfleet_servers::SmallDisk;
 
     use super::*;
 
-    /// A file system of four MiB in memory. Only root may mount one: for
-    /// others the full disk is covered by the table of `error.rs` alone.
-    struct SmallDisk(tempfile::TempDir);
-
-    impl SmallDisk {
-        fn mount() -> Option<Self> {
-            let folder = tempfile::tempdir().unwrap();
-            match mount("tmpfs", folder.path(), "tmpfs", MountFlags::NOSUID, c"size=4m") {
-                Ok(()) => Some(Self(folder)),
-                Err(error) => {
-                    eprintln!("not tested on a small disk: {error}");
-                    None
-                }
-            }
-        }
-
-        fn path(&self) -> PathBuf {
-            self.0.path().join("blobs")
-        }
-    }
-
-    impl Drop for SmallDisk {
-        fn drop(&mut self) {
-            let _ = unmount(self.0.path(), UnmountFlags::DETACH);
-        }
+    /// A folder that is a file system of four MiB; unmounted before the folder goes.
+    fn small() -> (SmallDisk, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (SmallDisk::mount(folder.path(), "4m"), folder)
     }
 
     #[tokio::test]
     async fn a_full_disk_is_told_and_nothing_half_written_stays() {
-        let Some(disk) = SmallDisk::mount() else { return };
-        let storage = Storage::local(&disk.path()).await.unwrap();
+        let (_mounted, disk) = small();
+        let blobs = disk.path().join("blobs");
+        let storage = Storage::local(&blobs).await.unwrap();
         assert!(matches!(storage.check().await, Err(Error::DiskFull)));
         let key = Key::source(VideoId::generate());
         let mut upload = storage.upload(&key).await.unwrap();
@@ -199,27 +177,27 @@ mod on_another_file_system {
         let stored = storage.put_file(&folder.path().join("big"), &output).await;
         assert!(matches!(stored, Err(Error::DiskFull)), "{stored:?}");
         assert!(folder.path().join("big").exists());
-        assert_eq!(entries(&disk.path()).len(), 1);
+        assert_eq!(entries(&blobs).len(), 1);
     }
 
     /// E4: from another device.
     #[tokio::test]
     async fn files_cross_file_systems_by_copy() {
-        let Some(disk) = SmallDisk::mount() else { return };
+        let (_mounted, disk) = small();
         let folder = tempfile::tempdir().unwrap();
         let storage = Storage::local(folder.path()).await.unwrap();
-        let made = disk.0.path().join("made");
+        let made = disk.path().join("made");
         fs::write(&made, b"frames").unwrap();
         let key = Key::output(JobId::generate(), 1, "web.mp4").unwrap();
         storage.put_file(&made, &key).await.unwrap();
         assert!(!made.exists());
-        storage.fetch(&key, &disk.0.path().join("fetched")).await.unwrap();
-        assert_eq!(fs::read(disk.0.path().join("fetched")).unwrap(), b"frames");
+        storage.fetch(&key, &disk.path().join("fetched")).await.unwrap();
+        assert_eq!(fs::read(disk.path().join("fetched")).unwrap(), b"frames");
         // A copy that does not fit leaves nothing behind either.
         put(&storage, &Key::source(VideoId::generate()), b"x").await;
         let big = Key::source(VideoId::generate());
         put(&storage, &big, &vec![1; 5 << 20]).await;
-        let to = disk.0.path().join("too-big");
+        let to = disk.path().join("too-big");
         assert!(matches!(storage.fetch(&big, &to).await, Err(Error::DiskFull)));
         assert!(!to.exists());
     }
