@@ -24,7 +24,7 @@ mod zombie;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use plan::{LONG, SHORT};
+use plan::{LONG, LONG_ON_SQLITE, SHORT};
 use stage::Backend;
 
 /// What the seed is unless `SEED` says otherwise.
@@ -45,7 +45,8 @@ fn short(backend: Backend) {
 fn long(backend: Backend) {
     #[expect(clippy::disallowed_methods, reason = "who repeats a campaign names its seed")]
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
-    let report = run::campaign(backend, seed, &LONG);
+    let size = if matches!(backend, Backend::Sqlite) { &LONG_ON_SQLITE } else { &LONG };
+    let report = run::campaign(backend, seed, size);
     report.write();
     report.assert_nothing_lost();
 }

@@ -42,6 +42,9 @@ pub(crate) const LONG: Size = Size {
     cuts: 100,
 };
 
+/// For the results on SQLite, where one lock is everybody's: a quarter stand still with it.
+pub(crate) const LONG_ON_SQLITE: Size = Size { freezes: 150, ..LONG };
+
 /// One thing that goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
