@@ -260,7 +260,8 @@ fn a_fleet_on_rabbitmq_goes_on_when_rabbitmq_was_killed() {
 }
 
 /// A2, B3 and B7: what is accepted does not need the broker, nor does what is under way. The
-/// emulator comes back empty: its messages are sent again.
+/// emulator comes back empty: its messages are sent again. No key is given: it comes from the
+/// role of the instance.
 #[test]
 fn a_fleet_on_sqs_goes_on_when_sqs_was_killed() {
     let server = RefCell::new(Ministack::start());
@@ -280,8 +281,7 @@ fn a_fleet_on_sqs_goes_on_when_sqs_was_killed() {
             ("SQS_QUEUE_URL", &format!("{endpoint}/000000000000/fleet")),
             ("SQS_REGION", "us-east-1"),
             ("AWS_ENDPOINT_URL", &endpoint),
-            ("AWS_ACCESS_KEY_ID", "test"),
-            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint),
         ],
         || server.borrow_mut().kill(),
         || {

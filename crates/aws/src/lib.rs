@@ -41,9 +41,21 @@ const AWS_SECRET_ACCESS_KEY: Var =
 const AWS_SESSION_TOKEN: Var =
     Var::new("AWS_SESSION_TOKEN", "", "Token of a session, where the access key has one.");
 
+/// The SDK takes it from the environment by itself: here it is named and checked.
+const AWS_EC2_METADATA_SERVICE_ENDPOINT: Var = Var::new(
+    "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+    "",
+    "Address of an emulator of the instance metadata service, where a role's credentials come from. Default: the instance's own.",
+);
+
 /// The AWS SDK's own variables, as far as they are read here.
-pub const VARS: &[Var] =
-    &[AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN];
+pub const VARS: &[Var] = &[
+    AWS_ENDPOINT_URL,
+    AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY,
+    AWS_SESSION_TOKEN,
+    AWS_EC2_METADATA_SERVICE_ENDPOINT,
+];
 
 /// What is given of how AWS is reached.
 #[derive(Debug, Clone, Default)]
@@ -71,9 +83,11 @@ impl AwsConfig {
     /// Reads the variables, `region` for the region, and notes what is wrong with them.
     pub fn from_vars(vars: &mut Vars, region: &Var) -> Self {
         let endpoint = vars.text(&AWS_ENDPOINT_URL);
-        let with_scheme = |url: &String| url.starts_with("http://") || url.starts_with("https://");
-        if !endpoint.as_ref().is_none_or(with_scheme) {
-            vars.problem(&AWS_ENDPOINT_URL, "expected `https://HOST…` or `http://HOST…`");
+        let with_scheme = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+        for var in [&AWS_ENDPOINT_URL, &AWS_EC2_METADATA_SERVICE_ENDPOINT] {
+            if !vars.given(var).is_none_or(with_scheme) {
+                vars.problem(var, "expected `https://HOST…` or `http://HOST…`");
+            }
         }
         Self { region: vars.text(region), endpoint, access_key: AccessKey::from_vars(vars) }
     }
@@ -116,11 +130,16 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named_and_no_secret_is() {
-        let mut vars =
-            Vars::of([("AWS_ENDPOINT_URL", "hunter2"), ("AWS_ACCESS_KEY_ID", "hunter3")]);
+        let mut vars = Vars::of([
+            ("AWS_ENDPOINT_URL", "hunter2"),
+            ("AWS_ACCESS_KEY_ID", "hunter3"),
+            ("AWS_EC2_METADATA_SERVICE_ENDPOINT", "hunter4"),
+        ]);
         AwsConfig::from_vars(&mut vars, &REGION);
         let said = vars.finish().unwrap_err().to_string();
-        for name in ["AWS_ENDPOINT_URL: ", "AWS_SECRET_ACCESS_KEY: "] {
+        for name in
+            ["AWS_ENDPOINT_URL: ", "AWS_SECRET_ACCESS_KEY: ", "AWS_EC2_METADATA_SERVICE_ENDPOINT: "]
+        {
             assert!(said.contains(name) && !said.contains("hunter"), "{said}");
         }
     }
