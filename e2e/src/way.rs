@@ -80,8 +80,15 @@ pub fn listen_before(
     target: u16,
     mut connected: impl FnMut(&TcpStream, &TcpStream) + Send + 'static,
 ) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
-    let port = listener.local_addr().map_or(0, |address| address.port());
+    let bind = || TcpListener::bind("127.0.0.1:0").unwrap_or_else(|error| panic!("{error}"));
+    let port = |listener: &TcpListener| listener.local_addr().map_or(0, |address| address.port());
+    let mut listener = bind();
+    if port(&listener) == target {
+        // Nobody listens there yet, so the port was free: this would lead to itself. The first is
+        // let go after the second was taken.
+        listener = bind();
+    }
+    let port = port(&listener);
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else { continue };

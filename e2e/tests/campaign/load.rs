@@ -5,7 +5,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -37,22 +37,31 @@ pub(crate) struct Sent {
 pub(crate) struct Allowance {
     pub(crate) noops: AtomicU64,
     pub(crate) videos: AtomicU64,
+    /// No more videos will be asked for.
+    pub(crate) no_more: AtomicBool,
 }
 
-/// Sends until so many were accepted, whatever else was asked for meanwhile.
+/// Sends until so many jobs were accepted, whatever else was asked for meanwhile, and every video
+/// that was to be.
 pub(crate) fn send(
     clients: &[Client],
     clip: &Path,
     seed: u64,
-    (noops, videos): (u64, u64),
+    noops: u64,
     allowed: &Arc<Allowance>,
 ) -> Sent {
     let mut random = StdRng::seed_from_u64(seed ^ 1);
     let (mut accepted, mut asked_videos) = (0, 0);
     let mut sent = Sent::default();
-    while accepted < noops || asked_videos < videos {
+    loop {
+        // Asked in this order: what was allowed before the end was told is seen.
+        let no_more = allowed.no_more.load(Ordering::SeqCst);
+        let videos = allowed.videos.load(Ordering::SeqCst);
+        if no_more && accepted >= noops && asked_videos >= videos {
+            return sent;
+        }
         let client = &clients[random.random_range(0..clients.len())];
-        if asked_videos < allowed.videos.load(Ordering::SeqCst).min(videos) {
+        if asked_videos < videos {
             asked_videos += 1;
             sent.attempted += 1;
             let key = format!("campaign-{asked_videos}");
@@ -83,7 +92,6 @@ pub(crate) fn send(
             pause();
         }
     }
-    sent
 }
 
 /// One upload, repeated under its key until it is answered: it is one video all the same.

@@ -20,6 +20,12 @@ use crate::{
 /// quarter of an hour.
 const HEAL: Duration = Duration::from_secs(1200);
 
+/// How long the load that is there may do before more is sent for a fault to meet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often one more worker is stopped where none of those before became a zombie.
+const AGAIN: u32 = 10;
+
 pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     let began = Instant::now();
     let mut stage = Stage::set(backend);
@@ -29,19 +35,20 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     let allowed = Arc::new(Allowance::default());
     let sending = std::thread::spawn({
         let (clients, allowed) = (stage.clients.clone(), Arc::clone(&allowed));
-        let all = (size.noops, size.videos + size.freezes);
-        move || load::send(&clients, &clip, seed, all, &allowed)
+        let noops = size.noops;
+        move || load::send(&clients, &clip, seed, noops, &allowed)
     });
     let mut report = Report::new(backend, seed);
     let mut kills = Vec::new();
-    let mut freezes = 0;
+    let (mut freezes, mut planned) = (0, 0);
     for (nth, step) in (1..).zip(&steps) {
         // Work comes as the faults do, so that there is some under each.
         let share = |all: u64| all * nth / steps.len() as u64;
         allowed.noops.store(share(size.noops), Ordering::SeqCst);
         // To each that stands still a video, to have something in hand.
         freezes += u64::from(matches!(step.fault, Fault::Freeze(_)));
-        allowed.videos.store(share(size.videos) + freezes, Ordering::SeqCst);
+        let before = std::mem::replace(&mut planned, share(size.videos) + freezes);
+        allowed.videos.fetch_add(planned - before, Ordering::SeqCst);
         let until = Instant::now() + Duration::from_millis(step.after_ms);
         while Instant::now() < until {
             stage.look_after();
@@ -49,8 +56,19 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
         }
         strike(&mut stage, step.fault, &allowed, (&mut report, &mut kills));
     }
-    // Who stands still with a lock keeps those who send waiting as well.
-    while !sending.is_finished() || stage.anybody_sleeps() {
+    for again in 0.. {
+        while stage.anybody_sleeps() {
+            stage.look_after();
+            pause();
+        }
+        if stage.zombies.woke > 0 || again == AGAIN {
+            break;
+        }
+        // All stood still with a lock, and kept their jobs.
+        strike(&mut stage, Fault::Freeze(0), &allowed, (&mut report, &mut kills));
+    }
+    allowed.no_more.store(true, Ordering::SeqCst);
+    while !sending.is_finished() {
         stage.look_after();
         pause();
     }
@@ -98,8 +116,14 @@ fn strike(
             report.kills += 1;
         }
         Fault::Freeze(which) => {
+            let mut patient_until = Instant::now() + PATIENCE;
             wait_for("a worker that has a job in hand", Duration::from_secs(60), || {
                 stage.look_after();
+                if Instant::now() > patient_until {
+                    // The last one was over before anybody saw it under way.
+                    allowed.videos.fetch_add(1, Ordering::SeqCst);
+                    patient_until = Instant::now() + PATIENCE;
+                }
                 stage.freeze(which).then_some(())
             });
         }
@@ -115,7 +139,7 @@ fn strike(
             let before = stage.cut.done();
             stage.cut.arm();
             // It takes somebody who asks for something.
-            let patient_until = Instant::now() + Duration::from_secs(2);
+            let patient_until = Instant::now() + PATIENCE;
             wait_for("a connection to be cut", Duration::from_secs(60), || {
                 stage.look_after();
                 allowed.noops.fetch_add(1, Ordering::SeqCst);
