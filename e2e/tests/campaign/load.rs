@@ -37,6 +37,8 @@ pub(crate) struct Sent {
 pub(crate) struct Allowance {
     pub(crate) noops: AtomicU64,
     pub(crate) videos: AtomicU64,
+    /// Videos besides, for faults that found none under way.
+    pub(crate) further: AtomicU64,
     /// No more videos will be asked for.
     pub(crate) no_more: AtomicBool,
 }
@@ -56,7 +58,9 @@ pub(crate) fn send(
     loop {
         // Asked in this order: what was allowed before the end was told is seen.
         let no_more = allowed.no_more.load(Ordering::SeqCst);
-        let videos = allowed.videos.load(Ordering::SeqCst);
+        let [planned, further] =
+            [&allowed.videos, &allowed.further].map(|videos| videos.load(Ordering::SeqCst));
+        let videos = planned + further;
         if no_more && accepted >= noops && asked_videos >= videos {
             return sent;
         }

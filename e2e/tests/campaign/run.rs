@@ -40,15 +40,14 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     });
     let mut report = Report::new(backend, seed);
     let mut kills = Vec::new();
-    let (mut freezes, mut planned) = (0, 0);
+    let mut freezes = 0;
     for (nth, step) in (1..).zip(&steps) {
         // Work comes as the faults do, so that there is some under each.
         let share = |all: u64| all * nth / steps.len() as u64;
         allowed.noops.store(share(size.noops), Ordering::SeqCst);
         // To each that stands still a video, to have something in hand.
         freezes += u64::from(matches!(step.fault, Fault::Freeze(_)));
-        let before = std::mem::replace(&mut planned, share(size.videos) + freezes);
-        allowed.videos.fetch_add(planned - before, Ordering::SeqCst);
+        allowed.videos.store(share(size.videos) + freezes, Ordering::SeqCst);
         let until = Instant::now() + Duration::from_millis(step.after_ms);
         while Instant::now() < until {
             stage.look_after();
@@ -121,7 +120,7 @@ fn strike(
                 stage.look_after();
                 if Instant::now() > patient_until {
                     // The last one was over before anybody saw it under way.
-                    allowed.videos.fetch_add(1, Ordering::SeqCst);
+                    allowed.further.fetch_add(1, Ordering::SeqCst);
                     patient_until = Instant::now() + PATIENCE;
                 }
                 stage.freeze(which).then_some(())
