@@ -21,6 +21,15 @@ macro_rules! claim_due {
 }
 pub(super) use claim_due;
 
+/// A state, asked of rows that are found by their ids. The planner cannot see that an index is for
+/// this state only; if it could, it would go through all of a long queue to look up a few ids.
+macro_rules! by_id {
+    ($state:literal) => {
+        concat!("COALESCE(state = '", $state, "', FALSE)")
+    };
+}
+pub(super) use by_id;
+
 /// The statement by which a job leaves its worker's hand, and its attempt ends with it:
 /// what becomes of the row, and on what further condition. `$1` job, `$2` epoch,
 /// `$3` and `$4` the reason, `$5` a wait, `$6` the outcome.
@@ -47,7 +56,9 @@ impl Postgres {
     ) -> Result<Vec<RawClaimed>> {
         // Rows are locked in the order of their ids, as everywhere, so that no two wait for each other.
         let rows = sqlx::query(concat!(
-            "WITH due AS (SELECT id FROM jobs WHERE id = ANY($1) AND state = 'queued' ORDER BY id FOR UPDATE) ",
+            "WITH due AS (SELECT id FROM jobs WHERE id = ANY($1) AND ",
+            by_id!("queued"),
+            " ORDER BY id FOR UPDATE) ",
             claim_due!()
         ))
         .bind(jobs.iter().copied().map(Uuid::from).collect::<Vec<_>>())

@@ -6,14 +6,18 @@ use reelfleet_job::{JobId, Kind, Lane, RetryPolicy, WorkerId};
 use sqlx::{Row, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Postgres, decode, millis};
+use super::{Postgres, claims::by_id, decode, millis};
 use crate::{Due, Reaped, Result, Topic, lost};
 
 /// Those of `$1` that are queued, locked in the order of their ids.
 macro_rules! queued_of_these {
     () => {
-        "(SELECT id FROM jobs WHERE id = ANY($1) AND state = 'queued' ORDER BY id FOR UPDATE) these
-          WHERE jobs.id = these.id"
+        concat!(
+            "(SELECT id FROM jobs WHERE id = ANY($1) AND ",
+            by_id!("queued"),
+            " ORDER BY id FOR UPDATE) these
+              WHERE jobs.id = these.id"
+        )
     };
 }
 
