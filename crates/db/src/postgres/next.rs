@@ -90,8 +90,6 @@ impl Postgres {
         // A look into a lane has a limit, or the planner would join all messages to the lanes, and an
         // order, or it would read them from the table's beginning. What was found is named in an array: of
         // a limit that it does not know the planner takes a tenth of the table, and joins the whole.
-        // The rest of a lane is a range, not `lane = …`: of an equal value in a table that nobody has
-        // counted yet the planner expects so few rows that it would sort the whole lane for each batch.
         let rows = sqlx::query(concat!(
             "WITH lane AS (SELECT l.name, l.place, l.nth FROM unnest($1::text[], $4::uuid[]) WITH ORDINALITY AS l (name, place, nth)
                             WHERE (SELECT TRUE FROM messages m WHERE m.lane = l.name AND m.job > l.place
@@ -99,9 +97,8 @@ impl Postgres {
                                     ORDER BY m.job LIMIT 1)
                             ORDER BY l.nth LIMIT 1),
              next AS (SELECT job FROM messages
-                       WHERE (lane, job) > ((SELECT name FROM lane), (SELECT place FROM lane))
-                         AND lane <= (SELECT name FROM lane) AND visible_at <= now_ms()
-                       ORDER BY lane, job LIMIT $5 FOR UPDATE SKIP LOCKED),
+                       WHERE lane = (SELECT name FROM lane) AND job > (SELECT place FROM lane) AND visible_at <= now_ms()
+                       ORDER BY job LIMIT $5 FOR UPDATE SKIP LOCKED),
              gone AS (DELETE FROM messages WHERE lane = (SELECT name FROM lane) AND job = ANY(ARRAY(SELECT job FROM next))),
              due AS (SELECT id FROM jobs WHERE id = ANY(ARRAY(SELECT job FROM next)) AND ",
             by_id!("queued"),

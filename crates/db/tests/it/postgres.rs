@@ -10,6 +10,7 @@ mod bells;
 mod clock;
 mod faults;
 mod locks;
+mod plans;
 mod snapshot;
 
 use reelfleet_db::{DatabaseConfig, Db, RawSend, Topic, Wakeup};
