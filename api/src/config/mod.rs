@@ -68,6 +68,11 @@ const MAX_CONNECTIONS: Var =
     Var::new("MAX_CONNECTIONS", "1024", "Connections that one process holds at a time.");
 const MAX_STREAMS_PER_USER: Var =
     Var::new("MAX_STREAMS_PER_USER", "32", "Event streams that one user may hold open at a time.");
+const HEADER_TIMEOUT_SECONDS: Var = Var::new(
+    "HEADER_TIMEOUT_SECONDS",
+    "15",
+    "How long a client may take for a request's head, and lie idle between requests, seconds. Behind a load balancer: more than its own idle timeout.",
+);
 const DRAIN_UPLOADS_SECONDS: Var = Var::new(
     "DRAIN_UPLOADS_SECONDS",
     "30",
@@ -162,6 +167,7 @@ impl ApiConfig {
         TRUSTED_PROXIES,
         MAX_CONNECTIONS,
         MAX_STREAMS_PER_USER,
+        HEADER_TIMEOUT_SECONDS,
         DRAIN_UPLOADS_SECONDS,
     ];
 
@@ -209,7 +215,7 @@ impl ApiConfig {
             trusted_proxies: vars.parse(&TRUSTED_PROXIES),
             max_connections: at_least_one(vars, &MAX_CONNECTIONS),
             max_streams_per_user: at_least_one(vars, &MAX_STREAMS_PER_USER),
-            header_timeout: Duration::from_secs(15),
+            header_timeout: Duration::from_secs(at_least_one(vars, &HEADER_TIMEOUT_SECONDS)),
             request_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(60),
             drain_uploads: Duration::from_secs(vars.parse(&DRAIN_UPLOADS_SECONDS)),

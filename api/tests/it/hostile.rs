@@ -97,6 +97,21 @@ async fn a_head_that_never_ends_is_cut_off() {
     assert!(ended.is_ok(), "the connection is still open");
 }
 
+/// A load balancer keeps connections for its next requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_is_kept_for_as_long_as_it_is_set() {
+    for (timeout, kept) in [(Duration::from_millis(200), false), (Duration::from_secs(600), true)] {
+        let app = App::with(|config| config.header_timeout = timeout).await;
+        let mut stream = TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut answer = vec![0; 4096];
+        assert!(stream.read(&mut answer).await.unwrap() > 0);
+        let ended =
+            tokio::time::timeout(Duration::from_secs(2), stream.read_to_end(&mut answer)).await;
+        assert_eq!(ended.is_err(), kept, "{timeout:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_never_ends_is_cut_off_where_no_upload_is_meant() {
     let app = App::with(|config| config.request_timeout = Duration::from_millis(200)).await;
