@@ -14,6 +14,7 @@
 //! ```
 
 mod garbage;
+pub mod group;
 mod keeper;
 mod ministack;
 mod postgres;
@@ -22,6 +23,7 @@ mod redis;
 mod small_disk;
 
 pub use garbage::Garbage;
+pub use group::Group;
 pub use ministack::Ministack;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;

@@ -82,6 +82,18 @@ impl Ministack {
         assert!(is_fine(&answer), "{name}: {answer:?}");
     }
 
+    /// Puts a message on a queue, whatever it says.
+    ///
+    /// # Panics
+    ///
+    /// It refuses.
+    pub fn send(&self, queue: &str, body: &str) {
+        let url = quoted(&format!("{}/000000000000/{queue}", self.endpoint()));
+        let body = quoted(body);
+        let answer = self.ask(&format!("/?Action=SendMessage&QueueUrl={url}&MessageBody={body}"));
+        assert!(is_fine(&answer), "{queue}: {answer:?}");
+    }
+
     /// What `AWS_ENDPOINT_URL` is to be.
     #[must_use]
     pub fn endpoint(&self) -> String {
@@ -127,4 +139,9 @@ impl Ministack {
 fn is_fine(answer: &std::io::Result<String>) -> bool {
     let first = |answer: &String| answer.lines().next().is_some_and(|line| line.contains("200"));
     answer.as_ref().is_ok_and(first)
+}
+
+/// As a part of an address.
+fn quoted(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
