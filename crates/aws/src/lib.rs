@@ -23,6 +23,13 @@ use aws_credential_types::Credentials;
 use reelfleet_runtime::{Var, Vars};
 use secrecy::{ExposeSecret as _, SecretString};
 
+/// Region of what has no variable of its own for it.
+pub const AWS_REGION: Var = Var::new(
+    "AWS_REGION",
+    "",
+    "Region of CloudWatch and of Auto Scaling. Needed where one of them is used.",
+);
+
 const AWS_ENDPOINT_URL: Var = Var::new(
     "AWS_ENDPOINT_URL",
     "",
@@ -42,7 +49,7 @@ const AWS_SESSION_TOKEN: Var =
     Var::new("AWS_SESSION_TOKEN", "", "Token of a session, where the access key has one.");
 
 /// The SDK takes it from the environment by itself: here it is named and checked.
-const AWS_EC2_METADATA_SERVICE_ENDPOINT: Var = Var::new(
+pub const AWS_EC2_METADATA_SERVICE_ENDPOINT: Var = Var::new(
     "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     "",
     "Address of an emulator of the instance metadata service, where a role's credentials come from. Default: the instance's own.",
@@ -50,6 +57,7 @@ const AWS_EC2_METADATA_SERVICE_ENDPOINT: Var = Var::new(
 
 /// The AWS SDK's own variables, as far as they are read here.
 pub const VARS: &[Var] = &[
+    AWS_REGION,
     AWS_ENDPOINT_URL,
     AWS_ACCESS_KEY_ID,
     AWS_SECRET_ACCESS_KEY,

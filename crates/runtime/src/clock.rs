@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -54,6 +55,14 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = jiff::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(|moment: jiff::Timestamp| Self(moment.as_millisecond()))
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -105,6 +114,13 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_moment_that_was_printed_can_be_read() {
+        let moment = Timestamp::from_millis(1_700_000_000_120);
+        assert_eq!(moment.to_string().parse::<Timestamp>().unwrap(), moment);
+        assert!("noon".parse::<Timestamp>().is_err());
+    }
 
     #[test]
     fn a_moment_is_printed_as_rfc_3339_with_milliseconds() {
