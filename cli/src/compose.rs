@@ -19,6 +19,7 @@ pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
         ("AWS", reelfleet_aws::VARS.to_vec()),
         ("API", ApiConfig::VARS.to_vec()),
         ("Worker", reelfleet_worker::VARS.to_vec()),
+        ("Instance", reelfleet_worker::INSTANCE_VARS.to_vec()),
         ("Logs", reelfleet_runtime::TELEMETRY_VARS.to_vec()),
         ("Command line", crate::client::VARS.to_vec()),
     ]

@@ -7,7 +7,7 @@ use reelfleet_job::WorkerId;
 use reelfleet_media::Profiles;
 use reelfleet_queue::{Relay, RelayConfig};
 use reelfleet_runtime::{Clock, Shutdown, start_telemetry};
-use reelfleet_worker::{Collector, Worker, WorkerConfig};
+use reelfleet_worker::{Collector, Instance, InstanceConfig, Left, Worker, WorkerConfig};
 use tokio::io::AsyncReadExt;
 
 use crate::{
@@ -61,12 +61,19 @@ pub(crate) async fn worker() -> Result<ExitCode, Failure> {
     let config = WorkerConfig::from_vars(&mut vars);
     let id = vars.parse_optional::<WorkerId>(&WORKER_ID).unwrap_or_else(WorkerId::generate);
     let of_up = vars.given(&PARENT).is_some();
+    // Workers of `up` share a machine, which is nobody's to protect or to let go.
+    let instance = if of_up { None } else { InstanceConfig::from_vars(&mut vars, config.drain) };
     vars.finish()?;
     let signals = Signals::take()?;
-    let parts = Parts::open(&parts).await?;
-    let tools = compose::tools(&config)?;
     let shutdown = Shutdown::new();
     tokio::spawn(signals.drive(shutdown.clone()));
+    // Before the database is needed: whoever has only to say goodbye does not need it.
+    let instance = Instance::of(instance, Clock::system());
+    if let Some(left) = instance.arrive(&shutdown).await {
+        leave(left);
+    }
+    let parts = Parts::open(&parts).await?;
+    let tools = compose::tools(&config)?;
     let collecting = if of_up {
         tokio::spawn(leave_with_parent(shutdown.clone()))
     } else {
@@ -76,17 +83,22 @@ pub(crate) async fn worker() -> Result<ExitCode, Failure> {
         tokio::spawn(async move { collector.run(shutdown).await })
     };
     let worker =
-        Worker::new(id, config, parts.db, parts.queue, parts.storage, tools, Profiles::builtin());
-    let tally = worker.run(shutdown).await.map_err(|error| Failure::unavailable(chain(&error)))?;
+        Worker::new(id, config, parts.db, parts.queue, parts.storage, tools, Profiles::builtin())
+            .on(instance);
+    let ended = worker.run(shutdown).await.map_err(|error| Failure::unavailable(chain(&error)))?;
     collecting.abort();
     if of_up {
         // The parent adds these up for its goodbye. It may be gone, which is fine.
-        let _ = serde_json::to_writer(std::io::stdout().lock(), &tally);
+        let _ = serde_json::to_writer(std::io::stdout().lock(), &ended.tally);
         let _ = std::io::stdout().flush();
     }
-    // What is still on its way has had its time: a reader of standard input blocks a
-    // thread that the runtime would otherwise wait for.
-    std::process::exit(0)
+    leave(ended.left)
+}
+
+/// What is still on its way has had its time: a reader of standard input blocks a thread that the
+/// runtime would otherwise wait for.
+fn leave(left: Left) -> ! {
+    std::process::exit(left.exit_code().into())
 }
 
 /// Standard input is a pipe that only `up` holds the other end of: when it

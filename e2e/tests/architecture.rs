@@ -33,6 +33,7 @@ const MAY_REACH: &[(&str, &[&str])] = &[
     (
         "reelfleet-worker",
         &[
+            "reelfleet-aws",
             "reelfleet-db",
             "reelfleet-job",
             "reelfleet-media",

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use reelfleet_db::Claimed;
 use reelfleet_job::{JobId, Kind, Payload};
-use reelfleet_queue::{Claims, Wanted};
+use reelfleet_queue::{Claims, Error, Wanted};
 use reelfleet_runtime::{Backoff, Shutdown};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -13,7 +13,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::{Worker, hands::Hands, pull, settle};
+use crate::{Worker, hands::Hands, instance::Pass, pull, settle};
 
 /// Jobs of one batch.
 const BATCH: u32 = 500;
@@ -30,6 +30,7 @@ pub(crate) async fn run(
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
     let places = Arc::new(Semaphore::new(BATCHES));
     for turn in 0.. {
+        worker.instance.may_take(shutdown).await;
         // Batches end by themselves, within a lease.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let wanted = Wanted {
@@ -40,12 +41,12 @@ pub(crate) async fn run(
             worker: worker.id,
             lease: worker.config.lease,
         };
-        match worker.queue.claim(&worker.db, &wanted, shutdown).await {
-            Ok(claims) => {
+        match claim(worker, &wanted, shutdown).await {
+            Ok((claims, pass)) => {
                 backoff.reset();
                 if !claims.claimed.is_empty() || !claims.receipts.is_empty() {
                     tracing::debug!(jobs = claims.claimed.len(), "jobs claimed");
-                    jobs.spawn(batch(Arc::clone(worker), hands.clone(), claims, place));
+                    jobs.spawn(batch(Arc::clone(worker), hands.clone(), claims, (place, pass)));
                 }
             }
             Err(error) => {
@@ -59,8 +60,38 @@ pub(crate) async fn run(
     }
 }
 
+/// Claims jobs. Where there is a group, it is asked between message and claim.
+async fn claim(
+    worker: &Worker,
+    wanted: &Wanted,
+    shutdown: &Shutdown,
+) -> Result<(Claims, Option<Pass>), Error> {
+    if !worker.instance.is_there() {
+        return Ok((worker.queue.claim(&worker.db, wanted, shutdown).await?, None));
+    }
+    let Wanted { kind, turn, limit, at_most, worker: id, lease } = *wanted;
+    let deliveries = worker.queue.receive(kind, turn, limit, at_most, shutdown).await?;
+    let (ids, receipts): (Vec<_>, Vec<_>) =
+        deliveries.into_iter().map(|delivery| (delivery.message.job, delivery.receipt)).unzip();
+    if ids.is_empty() {
+        return Ok((Claims::default(), None));
+    }
+    let pass = worker.instance.admit(shutdown).await;
+    if pass.is_none() || shutdown.is_draining() {
+        worker.queue.release(&receipts).await?;
+        return Ok((Claims::default(), None));
+    }
+    let claimed = worker.db.claim_some(&ids, id, lease).await?;
+    Ok((Claims { claimed, receipts }, pass))
+}
+
 /// One batch from claim to close.
-async fn batch(worker: Arc<Worker>, hands: Hands, claims: Claims, _place: OwnedSemaphorePermit) {
+async fn batch(
+    worker: Arc<Worker>,
+    hands: Hands,
+    claims: Claims,
+    _until_the_end: (OwnedSemaphorePermit, Option<Pass>),
+) {
     let until = Instant::now() + worker.config.lease;
     let acknowledge = async {
         if claims.receipts.is_empty() {

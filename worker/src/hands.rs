@@ -18,6 +18,8 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use crate::instance::Instance;
+
 /// What a worker did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
@@ -173,10 +175,18 @@ impl Hands {
     }
 
     /// Waits for the jobs in hand. What will not be done within `budget` is
-    /// stopped at once rather than at the end of it: another worker can begin sooner.
-    pub(crate) async fn drain(&self, jobs: &TaskTracker, budget: Duration, shutdown: &Shutdown) {
-        let until = Instant::now() + budget;
+    /// stopped at once rather than at the end of it: another worker can begin sooner. The
+    /// instance may have less time than that, and may say so at any moment.
+    pub(crate) async fn drain(
+        &self,
+        jobs: &TaskTracker,
+        budget: Duration,
+        instance: &Instance,
+        shutdown: &Shutdown,
+    ) {
+        let within_budget = Instant::now() + budget;
         loop {
+            let until = instance.hand_back_by().map_or(within_budget, |by| by.min(within_budget));
             let left = until.saturating_duration_since(Instant::now());
             for held in self.lock().values() {
                 // An estimate from the first moments is too long: fetching and probing count
@@ -234,7 +244,8 @@ mod tests {
 
     async fn drain((hands, jobs): &(Hands, TaskTracker), budget: Duration, shutdown: &Shutdown) {
         jobs.close();
-        let draining = hands.drain(jobs, budget, shutdown);
+        let nowhere = Instance::none();
+        let draining = hands.drain(jobs, budget, &nowhere, shutdown);
         tokio::time::timeout(Duration::from_secs(30), draining).await.expect("it has an end");
     }
 

@@ -3,8 +3,9 @@
 //! ```text
 //! pull ─► claim ─► ack ─► transcode: fetch → probe → plan → run → verify → store ─► settle ─► closing UPDATE
 //!   ▲                                    ▲
-//!   └── hands (how many jobs at a time)  └── beat: renews leases, tells progress, hears of cancels;
-//!                                            stops the work itself before a lease that it cannot renew ends
+//!   ├── hands (how many jobs at a time)  └── beat: renews leases, tells progress, hears of cancels;
+//!   │                                        stops the work itself before a lease that it cannot renew ends
+//!   └── instance (off without a group): protects it, watches its metadata, takes leave of its group
 //! ```
 //!
 //! A worker that is told to leave takes nothing more, finishes what it can in
@@ -20,11 +21,13 @@
 //! vars.finish().unwrap();
 //! ```
 
+mod attend;
 mod beat;
 mod bulk;
 mod collect;
 mod config;
 mod hands;
+mod instance;
 mod leftover;
 mod pull;
 mod scratch;
@@ -41,10 +44,16 @@ use reelfleet_runtime::Shutdown;
 use reelfleet_storage::Storage;
 use tokio_util::task::TaskTracker;
 
+use self::{hands::Hands, scratch::Scratch};
+
 pub use collect::Collector;
 pub use config::{CONCURRENCY, VARS, WORK_DIR, WorkerConfig, cores, host_name};
 pub use hands::Tally;
+pub use instance::{Instance, InstanceConfig, Left, VARS as INSTANCE_VARS};
 pub use scratch::remove_abandoned_scratch;
+
+/// For the last words to the database.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Why a worker could not begin.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +64,15 @@ pub enum Error {
     /// The scratch folder cannot be made.
     #[error("the scratch folder {} cannot be used", .0.display())]
     Scratch(PathBuf, #[source] std::io::Error),
+}
+
+/// What a worker did since it was told to leave, and which way it left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// What it did.
+    pub tally: Tally,
+    /// Which way it left.
+    pub left: Left,
 }
 
 /// What a worker works with.
@@ -68,6 +86,7 @@ pub struct Worker {
     tools: Tools,
     limits: Limits,
     profiles: Profiles,
+    instance: Instance,
 }
 
 impl Worker {
@@ -82,7 +101,15 @@ impl Worker {
         tools: Tools,
         profiles: Profiles,
     ) -> Self {
-        Self { id, config, db, queue, storage, tools, limits: Limits::default(), profiles }
+        let limits = Limits::default();
+        let instance = Instance::none();
+        Self { id, config, db, queue, storage, tools, limits, profiles, instance }
+    }
+
+    /// The same on an instance of an Auto Scaling group, which it has arrived on.
+    #[must_use]
+    pub fn on(self, instance: Instance) -> Self {
+        Self { instance, ..self }
     }
 
     /// Id of this run.
@@ -96,9 +123,9 @@ impl Worker {
     /// # Errors
     ///
     /// It could not begin; once begun it goes on through every error.
-    pub async fn run(self, shutdown: Shutdown) -> Result<Tally, Error> {
+    pub async fn run(self, shutdown: Shutdown) -> Result<Ended, Error> {
         let worker = Arc::new(self);
-        let scratch = scratch::Scratch::create(&worker.config.work_dir, worker.id)
+        let scratch = Scratch::create(&worker.config.work_dir, worker.id)
             .map_err(|error| Error::Scratch(worker.config.work_dir.clone(), error))?;
         worker
             .db
@@ -116,37 +143,59 @@ impl Worker {
             "worker {} takes jobs",
             worker.id
         );
-        let hands = hands::Hands::new(worker.config.concurrency);
+        let hands = Hands::new(worker.config.concurrency);
         let jobs = TaskTracker::new();
         let beating = tokio::spawn(beat::run(Arc::clone(&worker), hands.clone(), shutdown.clone()));
-        // A broker may take its time to end a receive; what is in hand drains meanwhile.
-        let ((), (), life) = tokio::join!(
-            pull::run(&worker, &scratch, &hands, &jobs, &shutdown),
-            bulk::run(&worker, &hands, &jobs, &shutdown),
-            async {
-                shutdown.drain().cancelled().await;
-                jobs.close();
-                let life = hands.start_tally_over();
-                let _ = worker.db.worker_seen(worker.id, WorkerState::Draining).await;
-                hands.drain(&jobs, worker.config.drain, &shutdown).await;
-                life
-            }
+        let work = work(
+            Arc::clone(&worker),
+            scratch.clone(),
+            (hands.clone(), jobs.clone()),
+            shutdown.clone(),
         );
-        // A job that was begun in the moment of the drain goes back.
-        hands.drain(&jobs, Duration::ZERO, &shutdown).await;
+        let worked = attend::attend(&worker, (&hands, &jobs), &shutdown, work).await;
+        let (life, fault) = (worked.unwrap_or_default(), worked.is_none());
         beating.abort();
-        let _ = worker.db.worker_seen(worker.id, WorkerState::Gone).await;
+        let gone = worker.db.worker_seen(worker.id, WorkerState::Gone);
+        let _ = tokio::time::timeout(GOODBYE, gone).await;
         scratch.remove();
+        let left = match worker.instance.depart().await {
+            Left::Told if fault => Left::Fault,
+            left => left,
+        };
         let tally = hands.start_tally_over();
         tracing::info!(
             worker.id = %worker.id,
             jobs.finished = life.finished + tally.finished,
             jobs.handed_back = tally.handed_back,
+            left.why = left.why(),
             "worker {} leaves: {} finished in all, {} handed back",
             worker.id,
             life.finished + tally.finished,
             tally.handed_back
         );
-        Ok(tally)
+        Ok(Ended { tally, left })
     }
+}
+
+/// Works until it is told to leave, and drains. What was done until then.
+async fn work(
+    worker: Arc<Worker>,
+    scratch: Scratch,
+    (hands, jobs): (Hands, TaskTracker),
+    shutdown: Shutdown,
+) -> Tally {
+    // A broker may take its time to end a receive; what is in hand drains meanwhile.
+    let ((), (), life) = tokio::join!(
+        pull::run(&worker, &scratch, &hands, &jobs, &shutdown),
+        bulk::run(&worker, &hands, &jobs, &shutdown),
+        async {
+            shutdown.drain().cancelled().await;
+            jobs.close();
+            let life = hands.start_tally_over();
+            let _ = worker.db.worker_seen(worker.id, WorkerState::Draining).await;
+            hands.drain(&jobs, worker.config.drain, &worker.instance, &shutdown).await;
+            life
+        }
+    );
+    life
 }

@@ -23,6 +23,7 @@ pub(crate) async fn run(
 ) {
     let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(10));
     for turn in 0.. {
+        worker.instance.may_take(shutdown).await;
         let hand = tokio::select! {
             () = shutdown.drain().cancelled() => None,
             hand = hands.free_hand() => hand,
@@ -42,7 +43,7 @@ pub(crate) async fn run(
                 for delivery in deliveries {
                     if let Some(hand) = hand.take() {
                         let job =
-                            one(Arc::clone(worker), scratch.clone(), hands.clone(), delivery, hand);
+                            admitted(worker, scratch, hands, (delivery, hand), shutdown.clone());
                         jobs.spawn(job);
                     }
                 }
@@ -76,6 +77,24 @@ async fn give_back(worker: &Worker, deliveries: Vec<Delivery>) {
     let receipts: Vec<_> = deliveries.into_iter().map(|delivery| delivery.receipt).collect();
     if let Err(error) = worker.queue.release(&receipts).await {
         tracing::warn!(%error, "messages come again by themselves later");
+    }
+}
+
+/// One delivery from the question whether it may be claimed to its settlement.
+fn admitted(
+    worker: &Arc<Worker>,
+    scratch: &Scratch,
+    hands: &Hands,
+    (delivery, hand): (Delivery, OwnedSemaphorePermit),
+    shutdown: Shutdown,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (worker, scratch, hands) = (Arc::clone(worker), scratch.clone(), hands.clone());
+    async move {
+        let Some(pass) = worker.instance.admit(&shutdown).await else {
+            return give_back(&worker, vec![delivery]).await;
+        };
+        one(worker, scratch, hands, delivery, hand).await;
+        drop(pass);
     }
 }
 
