@@ -13,6 +13,8 @@ PEERS ?= ../shared/peers
 # The whole-system tests, in two halves that take about as long: most of it they wait.
 E2E_FLEETS = architecture compose up uploads media attacks chaos
 E2E_SERVERS = brokers campaign
+# Mostly waits for workers that leave, so several at a time.
+E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version
 
 .PHONY: help up test lint docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
@@ -31,7 +33,7 @@ test: deps-test lint docs ## Install what the tests need, and run them all.
 
 # The whole workspace is named so that nothing is compiled anew with fewer features.
 e2e: ## Real processes together. Each half runs one test at a time, and tells when it is over.
-	$(E2E) $(E2E_FLEETS:%=--test %) $(E2E_SERVERS:%=--test %) --no-run
+	$(E2E) $(E2E_FLEETS:%=--test %) $(E2E_SERVERS:%=--test %) $(E2E_LEAVING:%=--test %) --no-run
 	$(MAKE) --jobs=2 --output-sync=target e2e-fleets e2e-servers
 
 e2e-fleets:
@@ -39,6 +41,7 @@ e2e-fleets:
 
 e2e-servers:
 	$(E2E) $(E2E_SERVERS:%=--test %) -- --test-threads=1
+	$(E2E) $(E2E_LEAVING:%=--test %) -- --test-threads=3
 
 lint: ## Format, clippy, licences and advisories.
 	$(CARGO) fmt --all --check
@@ -57,7 +60,7 @@ test-media: deps-test ## Every file of ../shared/media through every profile, an
 
 chaos: deps-test ## Campaigns of faults over every backend, and over one fleet. About an hour.
 	$(CARGO) build --release -p reelfleet
-	$(CARGO) test --release -p reelfleet-e2e --test chaos --test campaign -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --release -p reelfleet-e2e --test chaos --test campaign --test scale_in -- --ignored --nocapture --test-threads=1
 
 bench: deps-test ffmpeg ## What the fleet costs next to bare ffmpeg, and its jobs next to other queues.
 	$(CARGO) build --release --workspace --bins

@@ -30,7 +30,7 @@ pub(crate) fn all() -> impl Iterator<Item = String> {
 /// # Panics
 ///
 /// Nothing reads one of these names.
-pub(crate) fn check<'a>(names: impl IntoIterator<Item = &'a str>) {
+pub fn check<'a>(names: impl IntoIterator<Item = &'a str>) {
     let known = known();
     for name in names {
         let of_file = name.strip_suffix("_FILE").unwrap_or(name);

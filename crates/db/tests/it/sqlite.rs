@@ -116,7 +116,7 @@ async fn a_change_by_another_connection_wakes_every_waiter() {
     }
 }
 
-/// B21: a kind of a newer version. A row as only a newer version would write it.
+/// B21 and C11: a kind of a newer version. A row as only a newer version would write it.
 #[tokio::test]
 async fn a_job_that_this_version_cannot_read_is_dead_and_hides_no_other() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,0 +1,68 @@
+//! C10 and C11: a zone that is cut off, and versions side by side.
+
+use std::time::{Duration, Instant};
+
+use reelfleet_e2e::{pause, playable, wait_for, way::Way};
+
+use crate::{
+    SOON, busy, leave,
+    stage::{LEASE, Queue, Stage},
+};
+
+/// C10: a worker of one zone is cut off from everything but its own machine, in mid-job. The other
+/// zone does all of it, and what the first one still does when it is back has no effect.
+#[test]
+fn a_zone_that_is_cut_off_delays_its_jobs_and_has_no_effect_when_it_is_back() {
+    let stage = Stage::set_with(Queue::Postgres, &[("DRAIN_SECONDS", "60")]);
+    let port = stage.postgres.as_ref().unwrap().port();
+    let way = Way::before(port);
+    let url =
+        stage.setting("DATABASE_URL").replace(&format!(":{port}/"), &format!(":{}/", way.port()));
+    let film = stage.film(8);
+    let source_s = playable::facts(&film).duration_s;
+    let mut cut_off = stage.worker("i-a", &[("DATABASE_URL", &url)]);
+    let videos: Vec<_> = (0..3).map(|_| stage.submit(&film)).collect();
+    busy(&stage, &cut_off);
+    way.close();
+    let closed = Instant::now();
+    let other = stage.worker("i-b", &[]);
+    wait_for("the other zone to do all of it", Duration::from_secs(120), || {
+        videos.iter().all(|video| stage.video(video)["status"] == "ready").then_some(())
+    });
+    while closed.elapsed() < 3 * LEASE {
+        pause();
+    }
+    assert!(!cut_off.encodes(), "it cannot keep its lease, and goes on");
+    way.open();
+    let executions: Vec<_> =
+        videos.iter().map(|video| stage.job(video)["attempts_history"].clone()).collect();
+    let lost = executions.iter().flat_map(|history| history.as_array().unwrap());
+    assert_eq!(lost.filter(|attempt| attempt["outcome"] == "worker_lost").count(), 1);
+    // It is of use again: alone it does the next one.
+    drop(other);
+    let next = stage.submit(&film);
+    stage.assert_whole(&next, source_s, 1);
+    assert_eq!(stage.job(&next)["attempts_history"][0]["worker"], cut_off.id.as_str());
+    for (nth, video) in videos.iter().enumerate() {
+        // The lost try is charged: nobody knows what became of it.
+        let charged = executions[nth].as_array().unwrap().len() as u64;
+        stage.assert_whole(video, source_s, charged);
+    }
+    assert_eq!(leave(&mut cut_off), Some(0));
+}
+
+/// C11: a message that a newer version wrote, and a job that it made, do not stop an older worker.
+#[test]
+fn a_message_of_a_newer_version_becomes_a_letter_and_stops_nobody() {
+    let stage = Stage::set(Queue::Sqs);
+    let sqs = stage.sqs.as_ref().unwrap();
+    let job = uuid::Uuid::now_v7();
+    let newer = format!("{{\"v\":2,\"job\":\"{job}\",\"kind\":\"transcode\",\"more\":[1]}}");
+    sqs.send("fleet-transcode-normal", &newer);
+    let clip = stage.clip();
+    let (video, _worker) = (stage.submit(&clip), stage.worker("i-1", &[]));
+    stage.assert_whole(&video, playable::facts(&clip).duration_s, 1);
+    wait_for("the letter", SOON, || {
+        (stage.get("/api/admin/queue")["dead_letters"].as_u64() > Some(0)).then_some(())
+    });
+}
