@@ -92,6 +92,9 @@ async fn an_instance_that_the_group_ends_drains_beats_and_completes_once() {
     let by = instance.hand_back_by().expect("it has a bound");
     assert!(by >= told + DRAIN && by <= Instant::now() + DRAIN);
     until("a heartbeat", || done(&group, "i-1", Action::Heartbeat) > 0).await;
+    let looks = group.looks("i-1");
+    until("it to look again", || group.looks("i-1") > looks + 6).await;
+    assert_eq!(instance.hand_back_by(), Some(by), "to be told again is no more time");
     assert_eq!(done(&group, "i-1", Action::Complete), 0, "while it still drains");
     assert_eq!(instance.depart().await, Left::Terminated);
     let wait = group.lifecycle("i-1").unwrap();
@@ -100,6 +103,8 @@ async fn an_instance_that_the_group_ends_drains_beats_and_completes_once() {
     assert_eq!(calls.iter().filter(|call| call.action == Some(Action::Complete)).count(), 1);
     let last = calls.iter().rfind(|call| call.instance == "i-1").unwrap();
     assert_eq!(last.action, Some(Action::Complete), "nothing comes after it");
+    let beats = instance.0.as_ref().unwrap().tasks().beating.is_some();
+    assert!(!beats, "nothing will");
     assert!(!others.is_draining(), "another instance was meant");
     assert_eq!(other.depart().await, Left::Told);
     assert_eq!(done(&group, "i-other", Action::Complete), 0);
@@ -294,6 +299,10 @@ async fn one_job_after_the_other_is_one_protection() {
     until("the first look", || done(&group, "i-1", Action::Unprotect) == 1).await;
     for _ in 0..50 {
         drop(instance.admit(&shutdown).await.expect("jobs go on"));
+        // Long enough for whoever thinks that the instance is idle now.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
     }
     assert_eq!(done(&group, "i-1", Action::Protect), 1);
     assert!(group.is_protected("i-1"));
