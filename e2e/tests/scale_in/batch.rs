@@ -19,7 +19,8 @@ use crate::{
 
 pub(crate) const SEED: u64 = 20261123;
 
-const WORKERS: usize = 2;
+/// Most of the time they leave, and wait for that.
+const WORKERS: usize = 3;
 
 /// Videos that are to be waiting or under way at any moment.
 const BACKLOG: usize = 6;
