@@ -83,3 +83,4 @@ deps-test: deps-run ## What only the tests need: a browser, servers, an emulator
 		/usr/lib/postgresql:postgresql redis-server:redis-server sqlite3:sqlite3 \
 		/usr/sbin/rabbitmq-server:rabbitmq-server
 	./tools/aws-emulator
+	./tools/aws-templates
