@@ -21,17 +21,18 @@ release.sh [OPTION…]
   --without-rds-ca      for stacks whose DbSslMode is require
   --output FOLDER       default: target/releases
   --upload BUCKET       put it into the artifact bucket; another release of this version is refused
+  --file FILE           make none, but upload this one
   --region REGION, --endpoint-url URL   for --upload
 END
 }
 
 fail() { printf 'release.sh: %s\n' "$*" >&2 && exit 1; }
 
-VERSION='' EXECUTABLE='' FFMPEG='' RDS_CA='' WITHOUT_RDS_CA='' OUTPUT=$root/target/releases
+FILE='' VERSION='' EXECUTABLE='' FFMPEG='' RDS_CA='' WITHOUT_RDS_CA='' OUTPUT=$root/target/releases
 UPLOAD='' REGION='' ENDPOINT=''
 while [ $# -gt 0 ]; do
     case $1 in
-        --version | --executable | --ffmpeg | --rds-ca | --output | --upload | --region | --endpoint-url)
+        --version | --executable | --ffmpeg | --rds-ca | --output | --upload | --file | --region | --endpoint-url)
             [ $# -ge 2 ] || fail "$1 needs a value"
             case $1 in
                 --version) VERSION=$2 ;;
@@ -40,6 +41,7 @@ while [ $# -gt 0 ]; do
                 --rds-ca) RDS_CA=$2 ;;
                 --output) OUTPUT=$2 ;;
                 --upload) UPLOAD=$2 ;;
+                --file) FILE=$2 ;;
                 --region) REGION=$2 ;;
                 --endpoint-url) ENDPOINT=$2 ;;
             esac
@@ -51,7 +53,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 
-export AWS_PAGER=
+export AWS_PAGER='' LC_ALL=C
 call() { aws ${REGION:+--region "$REGION"} ${ENDPOINT:+--endpoint-url "$ENDPOINT"} --output json "$@"; }
 
 # A program, without its symbols for debuggers, and the libraries that it loads.
@@ -85,56 +87,53 @@ fetch_authorities() {
     grep -q 'BEGIN CERTIFICATE' "$to" || fail "there is no certificate in ${RDS_CA:-what AWS sent}"
 }
 
-for program in ldd objcopy patchelf tar gzip sha256sum; do
-    command -v $program >/dev/null || fail "$program is needed; on Debian: apt-get install patchelf binutils"
-done
-if [ -z "$EXECUTABLE" ]; then
-    (cd "$root" && cargo build --release --locked -p reelfleet)
-    EXECUTABLE=$root/target/release/reelfleet
-fi
-if [ -z "$FFMPEG" ]; then
-    FFMPEG=/usr/bin
-    [ ! -x "$root/.tools/ffmpeg/ffmpeg" ] || FFMPEG=$root/.tools/ffmpeg
-fi
-[ -n "$VERSION" ] || VERSION=$("$EXECUTABLE" --version | awk '{ print $2 }')
-[[ $VERSION =~ ^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$ ]] || fail "$VERSION is no version"
+make_release() {
+    local program library
+    for program in ldd objcopy patchelf tar gzip sha256sum; do
+        command -v $program >/dev/null || fail "$program is needed; on Debian: apt-get install patchelf binutils"
+    done
+    if [ -z "$EXECUTABLE" ]; then
+        (cd "$root" && cargo build --release --locked -p reelfleet)
+        EXECUTABLE=$root/target/release/reelfleet
+    fi
+    if [ -z "$FFMPEG" ]; then
+        FFMPEG=/usr/bin
+        [ ! -x "$root/.tools/ffmpeg/ffmpeg" ] || FFMPEG=$root/.tools/ffmpeg
+    fi
+    [ -n "$VERSION" ] || VERSION=$("$EXECUTABLE" --version | awk '{ print $2 }')
+    [[ $VERSION =~ ^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$ ]] || fail "$VERSION is no version"
 
-stage=$(mktemp -d)
-trap 'rm -rf "$stage"' EXIT
-chmod 755 "$stage"
-umask 022
-mkdir "$stage/bin" "$stage/lib" "$stage/share" "$stage/instance"
-loader=$(libraries "$EXECUTABLE" | awk '$1 ~ /^ld-linux/ { print $1 }')
-[ -n "$loader" ] || fail "$EXECUTABLE names no loader"
-add_program "$EXECUTABLE" reelfleet
-add_program "$FFMPEG/ffmpeg" ffmpeg
-add_program "$FFMPEG/ffprobe" ffprobe
-# What confines ffmpeg. Amazon Linux has prlimit, and no bubblewrap.
-add_program "$(command -v bwrap || fail 'bwrap is needed: apt-get install bubblewrap')" bwrap
-add_program "$(command -v prlimit)" prlimit
-# A library with a search path of its own does not ask its program's.
-for library in "$stage"/lib/*; do
-    [ "${library##*/}" = "$loader" ] || [ -z "$(patchelf --print-rpath "$library")" ] ||
-        patchelf --force-rpath --set-rpath "$home/lib" "$library"
-done
-[ -n "$WITHOUT_RDS_CA" ] || fetch_authorities
-install -m 755 "$here"/instance/*.sh "$stage/instance/"
-install -m 644 "$here"/instance/*.service "$stage/instance/"
-echo "$VERSION" >"$stage/VERSION"
-# deploy.sh does not go back to a release that knows fewer migrations than were made.
-find "$root/crates/db/migrations/postgres" -name '*.sql' | wc -l >"$stage/SCHEMA"
-(cd "$stage" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum >SHA256SUMS)
+    chmod 755 "$stage"
+    umask 022
+    mkdir "$stage/bin" "$stage/lib" "$stage/share" "$stage/instance"
+    loader=$(libraries "$EXECUTABLE" | awk '$1 ~ /^ld-linux/ { print $1 }')
+    [ -n "$loader" ] || fail "$EXECUTABLE names no loader"
+    add_program "$EXECUTABLE" reelfleet
+    add_program "$FFMPEG/ffmpeg" ffmpeg
+    add_program "$FFMPEG/ffprobe" ffprobe
+    # What confines ffmpeg. Amazon Linux has prlimit, and no bubblewrap.
+    add_program "$(command -v bwrap || fail 'bwrap is needed: apt-get install bubblewrap')" bwrap
+    add_program "$(command -v prlimit)" prlimit
+    # A library with a search path of its own does not ask its program's.
+    for library in "$stage"/lib/*; do
+        [ "${library##*/}" = "$loader" ] || [ -z "$(patchelf --print-rpath "$library")" ] ||
+            patchelf --force-rpath --set-rpath "$home/lib" "$library"
+    done
+    [ -n "$WITHOUT_RDS_CA" ] || fetch_authorities
+    install -m 755 "$here"/instance/*.sh "$stage/instance/"
+    install -m 644 "$here"/instance/*.service "$stage/instance/"
+    echo "$VERSION" >"$stage/VERSION"
+    # deploy.sh does not go back to a release that knows fewer migrations than were made.
+    find "$root/crates/db/migrations/postgres" -name '*.sql' | wc -l >"$stage/SCHEMA"
+    (cd "$stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$stage.sums"
+    mv "$stage.sums" "$stage/SHA256SUMS"
 
-mkdir -p "$OUTPUT"
-name=reelfleet-$VERSION-linux-x86_64.tar.gz
-tar --create --directory "$stage" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=gnu . |
-    gzip --no-name -6 >"$OUTPUT/$name.new"
-mv "$OUTPUT/$name.new" "$OUTPUT/$name"
-digest=$(sha256sum "$OUTPUT/$name" | cut -d' ' -f1)
-echo "$digest  $name" >"$OUTPUT/$name.sha256"
-echo "version $VERSION"
-echo "sha256 $digest"
-echo "file $OUTPUT/$name ($(($(stat -c %s "$OUTPUT/$name") / 1000000)) MB)"
+    mkdir -p "$OUTPUT"
+    FILE=$OUTPUT/reelfleet-$VERSION-linux-x86_64.tar.gz
+    tar --create --directory "$stage" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --format=gnu . |
+        gzip --no-name -6 >"$FILE.new"
+    mv "$FILE.new" "$FILE"
+}
 
 # The digest goes last: deploy.sh knows a release by it, so a half of one is none.
 upload() {
@@ -145,11 +144,29 @@ upload() {
         return
     fi
     [ -z "$there" ] || fail "$folder holds another release of this version, $there. A version never changes: take a new one (--version)"
-    call s3 cp --only-show-errors "$OUTPUT/$name" "$folder/$name"
+    tar -xzOf "$FILE" ./SCHEMA >"$stage/SCHEMA" || fail "$FILE is no release"
+    call s3 cp --only-show-errors "$FILE" "$folder/$name"
     call s3 cp --only-show-errors "$stage/SCHEMA" "$folder/SCHEMA"
+    echo "$digest  $name" >"$stage/digest"
     call s3api put-object --bucket "$UPLOAD" --key "releases/$VERSION/$name.sha256" \
-        --body "$OUTPUT/$name.sha256" --if-none-match '*' >/dev/null ||
-        fail "somebody else uploads this version"
+        --body "$stage/digest" --if-none-match '*' >/dev/null || fail "somebody else uploads this version"
     echo "uploaded to $folder"
 }
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+if [ -z "$FILE" ]; then
+    make_release
+else
+    [ -n "$UPLOAD" ] || fail "--file is for --upload"
+    [ -r "$FILE" ] || fail "$FILE cannot be read"
+    VERSION=${FILE##*/reelfleet-}
+    VERSION=${VERSION%-linux-x86_64.tar.gz}
+fi
+name=reelfleet-$VERSION-linux-x86_64.tar.gz
+[ "${FILE##*/}" = "$name" ] || fail "$FILE is not named as a release is"
+digest=$(sha256sum "$FILE" | cut -d' ' -f1)
+echo "version $VERSION"
+echo "sha256 $digest"
+echo "file $FILE ($(($(stat -c %s "$FILE") / 1000000)) MB)"
 [ -z "$UPLOAD" ] || upload

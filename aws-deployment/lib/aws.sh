@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # The aws command would show long answers page by page.
-export AWS_PAGER=
+export AWS_PAGER=""
 
 # Every call goes through here: one region, one endpoint, one form of answer.
 call() {

@@ -1,12 +1,13 @@
 # One stack: what state it is in, a change set for it, and waiting for the end of it.
 # shellcheck shell=bash
 
-# CloudFormation takes no longer template in a request; a longer one goes by way of a bucket.
+# CloudFormation takes no longer template than this, bytes.
 LONGEST_BODY=51200
 # Longest wait for a change set, seconds.
 CHANGE_SET_WAIT=300
 
-stack_name() { printf '%s-%s' "$ENVIRONMENT" "$1"; }
+# Names of stacks have no dots.
+stack_name() { printf '%s-%s' "$ENVIRONMENT" "${1//./-}"; }
 
 # The description of a stack, or {"StackStatus": "NONE"}.
 describe() {
@@ -20,6 +21,18 @@ describe() {
     fi
 }
 
+# All stacks of this environment as they are now, in one question.
+read_stacks() {
+    local answer
+    answer=$(call cloudformation describe-stacks) || fail "AWS does not tell of its stacks"
+    READ_STACKS=$(jq --arg prefix "$ENVIRONMENT-" '[.Stacks[] | select(.StackName | startswith($prefix))]' <<<"$answer")
+}
+
+# The description of a stack as it was when all were read.
+described() {
+    jq --arg name "$1" 'map(select(.StackName == $name))[0] // {StackStatus: "NONE"}' <<<"$READ_STACKS"
+}
+
 status_of() { jq -r .StackStatus <<<"$1"; }
 output_of() { jq -r --arg key "$2" '.Outputs[]? | select(.OutputKey == $key).OutputValue' <<<"$1"; }
 
@@ -30,20 +43,12 @@ output() {
     output_of "$description" "$2"
 }
 
-# How a template is sent: in the request, or by way of the artifact bucket.
+# The template of a stack, as options of a call.
 template_options() {
-    local stack=$1 file=$TEMPLATES/$1.yaml bucket digest key
+    local file=$TEMPLATES/$1.yaml
     [ -e "$file" ] || fail "there is no template $file"
-    if [ "$(wc -c <"$file")" -le $LONGEST_BODY ]; then
-        TEMPLATE=(--template-body "file://$file")
-        return
-    fi
-    bucket=$(output 02-s3-iam ArtifactBucket)
-    [ -n "$bucket" ] || fail "the template of $stack is too long for a request, and there is no artifact bucket yet"
-    digest=$(sha256sum "$file" | cut -c1-16)
-    key=templates/$digest/$stack.yaml
-    call s3 cp --only-show-errors "$file" "s3://$bucket/$key" >&2 || fail "the template of $stack cannot be uploaded"
-    TEMPLATE=(--template-url "${ENDPOINT:-https://s3.amazonaws.com}/$bucket/$key")
+    [ "$(wc -c <"$file")" -le $LONGEST_BODY ] || fail "$file is longer than CloudFormation takes, $LONGEST_BODY bytes"
+    TEMPLATE=(--template-body "file://$file")
 }
 
 # The parameters of a change set: what is given, else what the stack has, else the default.
@@ -59,11 +64,11 @@ parameters_json() {
         --arg digest "$digest" --slurpfile file "$PARAMETERS" '
         ([$summary.Parameters[]?.ParameterKey]) as $declared
         | ([$has.Parameters[]?.ParameterKey]) as $previous
-        | ($file[0][$stack] // {})
+        | (($file[0][$stack] // {})
             + (if $version == "" then {} else {AppVersion: $version, AppSha256: $digest} end
                | with_entries(select(.key as $key | $declared | index($key))))
             + ($sets | from_entries)
-            + {EnvironmentName: $environment} as $given
+            + {EnvironmentName: $environment}) as $given
         | ($given | keys - $declared) as $unknown
         | if $unknown != [] then error("\($stack) has no parameter \($unknown | join(", "))") else . end
         | [$given | to_entries[] | {ParameterKey: .key, ParameterValue: .value}]

@@ -5,7 +5,7 @@ GROUPS_OF_FLEET=(api workers)
 
 command_status() {
     local stack found=''
-    call sts get-caller-identity >/dev/null || fail "AWS does not know who you are"
+    read_stacks
     for stack in "${STACKS[@]}"; do status_of_stack "$stack" && found=yes; done
     [ -n "$found" ] || { say "There is no stack of the environment $ENVIRONMENT yet." && return; }
     status_of_database
@@ -19,7 +19,7 @@ command_status() {
 # Status 1: there is none.
 status_of_stack() {
     local description status hint=''
-    description=$(describe "$(stack_name "$1")") || exit 1
+    description=$(described "$(stack_name "$1")")
     status=$(status_of "$description")
     [ "$status" != NONE ] || return 1
     case $status in

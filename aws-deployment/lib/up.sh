@@ -57,9 +57,10 @@ summary_of() {
 command_plan() {
     local stack name description summary parameters digest=''
     [ -z "$VERSION" ] || digest=$(release_digest)
+    read_stacks
     for stack in $(wanted_stacks); do
         name=$(stack_name "$stack")
-        description=$(describe "$name")
+        description=$(described "$name")
         template_options "$stack"
         summary=$(summary_of "$stack")
         change_type "$stack" "$name" "$(status_of "$description")"
@@ -83,6 +84,7 @@ command_plan() {
 command_up() {
     local stack digest=''
     [ -z "$VERSION" ] || digest=$(release_digest)
+    read_stacks
     unpark
     for stack in $(wanted_stacks); do
         up_one "$stack" "$digest"
@@ -93,7 +95,7 @@ command_up() {
 up_one() {
     local stack=$1 digest=$2 name description summary parameters
     name=$(stack_name "$stack")
-    description=$(describe "$name")
+    description=$(described "$name")
     change_type "$stack" "$name" "$(status_of "$description")"
     if [ "$TYPE" = RETRY ]; then
         remove_remains "$stack" "$name"
@@ -139,7 +141,7 @@ run_change_set() {
     # A creation that fails leaves no bucket behind that nobody knows of.
     [ "$TYPE" = CREATE ] && options=(--retain-except-on-create)
     id=$(jq -r .StackId <<<"$CHANGES")
-    stack_policy "$stack" "$name" open
+    open_policy "$stack" "$name"
     call cloudformation execute-change-set --stack-name "$name" --change-set-name "$CHANGE_SET" \
         --client-request-token "$token" "${options[@]+"${options[@]}"}" >/dev/null ||
         fail "$stack: the change set cannot be run"
@@ -147,7 +149,7 @@ run_change_set() {
     case $STATUS in
         CREATE_COMPLETE | UPDATE_COMPLETE) ;;
         *)
-            stack_policy "$stack" "$name" closed
+            [ "$TYPE" = CREATE ] || close_policy "$stack" "$name"
             show_failures "$id" "$token"
             fail "$stack: $STATUS"
             ;;
@@ -160,26 +162,34 @@ protect() {
     among "$stack" "${STATEFUL_STACKS[@]}" || return 0
     call cloudformation update-termination-protection --enable-termination-protection \
         --stack-name "$name" >/dev/null || fail "$stack: termination protection cannot be switched on"
-    stack_policy "$stack" "$name" closed
+    close_policy "$stack" "$name"
 }
 
 # The database's stack refuses to lose its database and secrets, whoever changes it; it is opened
 # only for an update that was allowed to.
-stack_policy() {
-    local stack=$1 name=$2 how=$3 allowed policy='{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}]}'
-    [ "$stack" = 04-rds-database ] && [ "${TYPE:-}" != CREATE ] || [ "$how" = closed ] || return 0
-    [ "$stack" = 04-rds-database ] || return 0
-    if [ "$how" = open ]; then
-        allowed=''
-        for allowed in "${ALLOWED[@]+"${ALLOWED[@]}"}"; do [ "${allowed%%/*}" = "$stack" ] && break; done
-        [ "${allowed%%/*}" = "$stack" ] || return 0
-    else
-        policy=$(jq -c '.Statement += [{Effect: "Deny", Principal: "*", Action: ["Update:Replace", "Update:Delete"],
-            Resource: "*", Condition: {StringEquals: {ResourceType:
-                ["AWS::RDS::DBInstance", "AWS::SecretsManager::Secret"]}}}]' <<<"$policy")
-    fi
-    call cloudformation set-stack-policy --stack-name "$name" --stack-policy-body "$policy" >/dev/null ||
-        fail "$stack: its policy cannot be set"
+DATABASE_STACK=04-rds-database
+
+open_policy() {
+    local stack=$1 name=$2 allowed
+    [ "$stack" = $DATABASE_STACK ] && [ "$TYPE" = UPDATE ] || return 0
+    for allowed in "${ALLOWED[@]+"${ALLOWED[@]}"}"; do
+        [[ $allowed != "$stack"/* ]] || { set_policy "$name" '[]' && return; }
+    done
+}
+
+close_policy() {
+    local stack=$1 name=$2
+    [ "$stack" = $DATABASE_STACK ] || return 0
+    set_policy "$name" '[{"Effect": "Deny", "Principal": "*", "Action": ["Update:Replace", "Update:Delete"],
+        "Resource": "*", "Condition": {"StringEquals": {"ResourceType":
+            ["AWS::RDS::DBInstance", "AWS::SecretsManager::Secret"]}}}]'
+}
+
+set_policy() {
+    local policy
+    policy=$(jq -c '{Statement: ([{Effect: "Allow", Principal: "*", Action: "Update:*", Resource: "*"}] + .)}' <<<"$2")
+    call cloudformation set-stack-policy --stack-name "$1" --stack-policy-body "$policy" >/dev/null ||
+        fail "$1: its policy cannot be set"
 }
 
 tell_address() {
