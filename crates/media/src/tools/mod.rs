@@ -11,9 +11,15 @@ use crate::child::{Ended, Stdout, Task, supervise_blocking};
 pub(crate) use sandbox::Bound;
 use sandbox::{Confinement, Wrapper};
 
-/// Where programs are looked for when no path is given.
-const PLACES: [&str; 5] =
-    ["/usr/bin", "/usr/local/bin", "/bin", "/opt/homebrew/bin", "/run/current-system/sw/bin"];
+/// Where programs are looked for when no path is given. What a release brings comes first.
+const PLACES: [&str; 6] = [
+    "/opt/reelfleet/bin",
+    "/usr/bin",
+    "/usr/local/bin",
+    "/bin",
+    "/opt/homebrew/bin",
+    "/run/current-system/sw/bin",
+];
 
 /// A start that takes longer than this is a machine in trouble.
 const START: Duration = Duration::from_secs(20);

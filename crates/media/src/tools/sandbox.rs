@@ -1,7 +1,7 @@
 //! The command line around ffmpeg: limits, then confinement.
 //!
 //! ```text
-//! prlimit (memory, CPU, file size) ▶ bwrap (only /usr and the job, no network) ▶ ffmpeg
+//! prlimit (memory, CPU, file size) ▶ bwrap (only libraries and the job, no network) ▶ ffmpeg
 //! ```
 
 use std::ffi::OsString;
@@ -130,7 +130,10 @@ fn bwrap_args(program: &Path, bound: Option<&Bound>) -> Vec<OsString> {
     let mut bind = |how: &str, from: &Path, to: &Path| {
         args.extend([OsString::from(how), from.into(), to.into()]);
     };
-    for path in ["/usr", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache"] {
+    // The last one is where the programs of a release have their libraries (aws-deployment).
+    for path in
+        ["/usr", "/nix/store", "/etc/alternatives", "/etc/ld.so.cache", "/opt/reelfleet/lib"]
+    {
         bind("--ro-bind-try", path.as_ref(), path.as_ref());
     }
     for path in ["/lib", "/lib64", "/bin"] {
