@@ -11,7 +11,7 @@ SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 PEERS ?= ../shared/peers
 
 # The whole-system tests, in two halves that take about as long: most of it they wait.
-E2E_FLEETS = architecture compose up uploads media attacks chaos
+E2E_FLEETS = architecture compose templates up uploads media attacks chaos
 E2E_SERVERS = brokers campaign
 # Mostly waits for workers that leave, so several at a time.
 E2E_LEAVING = scale_in
@@ -43,10 +43,12 @@ e2e-servers:
 	$(E2E) $(E2E_SERVERS:%=--test %) -- --test-threads=1
 	$(E2E) $(E2E_LEAVING:%=--test %) -- --test-threads=3
 
-lint: ## Format, clippy, licences and advisories.
+lint: ## Format, clippy, licences and advisories, shell scripts of the deployment.
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	./tools/deny
+	./tools/install shellcheck:shellcheck
+	cd aws-deployment && shellcheck -x deploy.sh release.sh instance/*.sh
 
 docs: ## The reference, with warnings as errors.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
@@ -81,6 +83,7 @@ deps-run: ## ffmpeg and bubblewrap, if they are missing.
 deps-test: deps-run ## What only the tests need: a browser, servers, an emulator of AWS.
 	./tools/install chromium:chromium chromedriver:chromium-driver \
 		/usr/lib/postgresql:postgresql redis-server:redis-server sqlite3:sqlite3 \
-		/usr/sbin/rabbitmq-server:rabbitmq-server
+		/usr/sbin/rabbitmq-server:rabbitmq-server \
+		patchelf:patchelf objcopy:binutils jq:jq curl:curl systemd-analyze:systemd
 	./tools/aws-emulator
 	./tools/aws-templates
