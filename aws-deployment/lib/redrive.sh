@@ -32,7 +32,7 @@ redrive_jobs() {
         curl --silent --show-error --max-time 60 --fail-with-body --config - \
             --header 'content-type: application/json' --data "$body" "$url/api/admin/dead/redrive") ||
         fail "the API refuses: ${answer:-no answer}"
-    jq -r '"\(.redriven) due again, \(.skipped) were not dead"' <<<"$answer"
+    jq -r '"\(.redriven) due again, \(.skipped | length) were not dead"' <<<"$answer"
 }
 
 # Messages that SQS moved by itself, after they had been received and not acknowledged too often.

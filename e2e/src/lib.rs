@@ -17,6 +17,7 @@
 mod at_work;
 pub mod canary;
 pub mod clips;
+pub mod cloud;
 mod commit;
 mod fleet;
 pub mod hostile;
