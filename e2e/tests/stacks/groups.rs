@@ -101,7 +101,7 @@ fn groups_of_two_zones_start_one_to_three_instances_and_the_balancer_knows_them(
     assert!(said.contains(line), "{said}");
 
     // And how it sends them away: the busy one by name, as scale-in would leave it.
-    let said = cloud.deploy("park", "film", &[]).fine();
+    let said = cloud.deploy("park", "film", &["--timeout", "1"]).fine();
     assert!(said.contains("film-workers: 1 instances, 1 busy"), "{said}");
     assert!(instances(&cloud, "film-workers").is_empty());
     assert!(instances(&cloud, "film-api").is_empty());
