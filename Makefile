@@ -12,12 +12,12 @@ PEERS ?= ../shared/peers
 
 # The whole-system tests, in two halves that take about as long: most of it they wait.
 E2E_FLEETS = architecture compose templates up uploads media attacks chaos
-E2E_SERVERS = brokers campaign
+E2E_SERVERS = brokers campaign release stacks
 # Mostly waits for workers that leave, so several at a time.
 E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version
 
-.PHONY: help up test lint docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
+.PHONY: help up test units lint docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,8 +28,11 @@ up: deps-run ## Install what is missing, build, and start the whole fleet here.
 	./target/release/reelfleet up --data $(DATA) --listen $(LISTEN)
 
 test: deps-test lint docs ## Install what the tests need, and run them all.
+	$(CARGO) test --workspace --no-run
+	$(MAKE) --jobs=3 --output-sync=target units e2e-fleets e2e-servers
+
+units: ## The tests of each crate by itself, servers included.
 	$(CARGO) test --workspace --exclude reelfleet-e2e
-	$(MAKE) e2e
 
 # The whole workspace is named so that nothing is compiled anew with fewer features.
 e2e: ## Real processes together. Each half runs one test at a time, and tells when it is over.
