@@ -1,11 +1,14 @@
-//! How many workers the backlog needs, as a pure function.
+//! How many workers the backlog needs, and how much work it is: pure functions.
 //!
 //! ```text
 //! Observed {backlog, workers, …} + Rule {per_worker, min, max, …} ──► decide ──► desired workers
+//!
+//! finished jobs ──► Experience ─┐
+//! waiting, running jobs ────────┴─► seconds_left ──► Work ──► Published ──► Tracking ──► desired
 //! ```
 //!
-//! The same rule drives the local group of `reelfleet up` and is what the
-//! templates express as target tracking on backlog per worker.
+//! The rule drives the local group of `reelfleet up`. An Auto Scaling group follows the published
+//! values by target tracking, of which `tracking` is a model.
 //!
 //! ```
 //! use reelfleet_scaling::{decide, Observed, Rule};
@@ -15,6 +18,10 @@
 //! let burst = Observed { backlog: 9, workers: 1, spare_for: Duration::ZERO };
 //! assert_eq!(decide(&rule, &burst), 4);
 //! ```
+
+pub mod experience;
+pub mod forecast;
+pub mod metric;
 
 use std::time::Duration;
 
