@@ -71,3 +71,69 @@ impl Published {
 pub(crate) fn bounded(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value.clamp(0.0, LARGEST) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(one: f64, other: f64) -> bool {
+        (one - other).abs() < 1e-9
+    }
+
+    #[test]
+    fn the_values_follow_the_work() {
+        let table = [
+            // waiting, running, workers, slots, seconds left; backlog and seconds per worker
+            (0, 0, 0, 0, 0.0, 0.0, 0.0),
+            (0, 0, 3, 6, 0.0, 0.0, 0.0),
+            // With no worker the divisor is 1.
+            (7, 0, 0, 0, 70.0, 7.0, 70.0),
+            // In flight only: every worker is busy and nothing waits.
+            (0, 3, 3, 3, 90.0, 1.0, 30.0),
+            (20, 4, 2, 4, 480.0, 12.0, 120.0),
+            // Twice the workers: half of each.
+            (20, 4, 4, 8, 480.0, 6.0, 60.0),
+            // The workers left while their jobs are not freed yet.
+            (0, 5, 0, 0, 50.0, 5.0, 50.0),
+            // Odd rows: a worker that says it takes nothing.
+            (2, 0, 1, 0, 10.0, 2.0, 10.0),
+        ];
+        for (waiting, running, workers, slots, seconds_left, jobs, seconds) in table {
+            let work = Work { waiting, running, workers, slots, seconds_left, ..Work::default() };
+            let values = Published::of(&work);
+            assert!(near(values.backlog_per_worker, jobs), "{work:?}: {values:?}");
+            assert!(near(values.backlog_seconds_per_worker, seconds), "{work:?}: {values:?}");
+            assert_eq!((values.jobs_waiting, values.jobs_running), (waiting, running));
+            assert_eq!(values.workers_active, workers);
+        }
+    }
+
+    #[test]
+    fn no_value_is_negative_infinite_or_not_a_number_whatever_comes_in() {
+        let counts = [0, 1, u64::MAX / 2 + 1, u64::MAX];
+        let seconds =
+            [0.0, -0.0, -1.0, 1.0, f64::MAX, f64::MIN, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+        for (waiting, seconds_left) in counts.into_iter().flat_map(|n| seconds.map(|s| (n, s))) {
+            for (workers, slots) in [(0, 0), (0, 4), (1, 0), (1, 1), (u32::MAX, u32::MAX)] {
+                let oldest_waiting = Duration::MAX;
+                let (running, dead) = (waiting, waiting);
+                let work =
+                    Work { waiting, running, oldest_waiting, dead, workers, slots, seconds_left };
+                let values = Published::of(&work);
+                for value in [
+                    values.backlog_per_worker,
+                    values.backlog_seconds_per_worker,
+                    values.oldest_waiting_seconds,
+                ] {
+                    assert!((0.0..=LARGEST).contains(&value), "{work:?}: {values:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn endless_work_never_looks_like_an_idle_fleet() {
+        let work = Work { seconds_left: f64::INFINITY, slots: 1, ..Work::default() };
+        assert!(Published::of(&work).backlog_seconds_per_worker > 1e9);
+    }
+}
