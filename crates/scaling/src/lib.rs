@@ -22,6 +22,7 @@
 pub mod experience;
 pub mod forecast;
 pub mod metric;
+pub mod tracking;
 
 use std::time::Duration;
 
