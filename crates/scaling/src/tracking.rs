@@ -236,6 +236,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_less_than_a_tenth_below_the_target_is_left_alone() {
+        // Twenty instances, so that a twentieth is one of them.
+        for (value, desired) in [(9.4, 20), (9.0, 20), (8.9, 18)] {
+            let mut tracking = Tracking::new(Params::of_template(10.0, 1, 20));
+            tracking.set(Duration::ZERO, 20);
+            (0..19).for_each(|_| tracking.in_service(Duration::ZERO));
+            assert_eq!(after(&mut tracking, 3, &[Some(value); 15])[14], desired, "{value}");
+        }
+    }
+
+    #[test]
     fn a_gap_in_time_is_a_missing_value() {
         let mut tracking = Tracking::new(Params::of_template(10.0, 1, 8));
         for minute in [1, 2, 5, 6] {
