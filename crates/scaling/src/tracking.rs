@@ -1,18 +1,25 @@
 //! A model of target tracking as an EC2 Auto Scaling group does it: a pure step function.
 //!
-//! It follows what AWS documents, and was not compared with a real group:
-//! - The group grows when the metric was above the target for 3 periods on end and shrinks when
-//!   it was more than a tenth below for 15 ("Target tracking scaling policies", "gradually";
-//!   the alarms that a policy makes say 3 and 15 datapoints and 90 % of the target).
-//! - An alarm's scaling action is repeated each period that the alarm lasts ("Alarm actions",
-//!   `CloudWatch`: "except for Auto Scaling actions, the actions happen only on transitions").
-//! - Capacity is what is through its warm-up: what is needed is reckoned from that, and what is
-//!   launched or warming up is not launched again. Nothing is removed while any warms up
-//!   ("Set the default instance warmup for an Auto Scaling group").
-//! - What is needed is rounded up both ways; a missing value scales nothing ("Considerations").
+//! It follows what AWS says, and was not compared with a real group:
+//! - It grows when the metric was above the target for 3 periods on end. It shrinks when the
+//!   metric was below the target by "usually more than 10%" ([overview], of Application Auto
+//!   Scaling) for 15. The 3, the 15 and the 90 % are in no guide: the alarms that a policy makes
+//!   have them ([for instance]), and some newer groups tune themselves.
+//! - An alarm's scaling action is repeated each period that the alarm lasts ([alarm actions]).
+//! - Capacity is what is through its [warm-up]: what is needed is reckoned from that, and what is
+//!   launched or warming up is not launched again ([example]). Nothing is removed while any warms
+//!   up. A warm-up begins in service, after a launch hook.
+//! - What is needed is rounded up both ways. A missing value scales nothing; `CloudWatch` may look
+//!   at older values instead, the model counts anew.
 //!
-//! Where AWS says only that it shrinks "more gradually", the model takes the whole step at once:
-//! a real group oscillates less.
+//! AWS says only that a group shrinks more gradually than it grows. The model takes the whole step
+//! at once, which is the harder case for a loop.
+//!
+//! [overview]: https://docs.aws.amazon.com/autoscaling/application/userguide/target-tracking-scaling-policy-overview.html
+//! [for instance]: https://repost.aws/questions/QUVoLPVCU5QamquwCMrFMOzw
+//! [alarm actions]: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-actions.html
+//! [warm-up]: https://docs.aws.amazon.com/autoscaling/ec2/userguide/ec2-auto-scaling-default-instance-warmup.html
+//! [example]: https://repost.aws/questions/QUqlW8K90FR82nPrKX7lLDoA
 //!
 //! ```
 //! use std::time::Duration;
