@@ -211,6 +211,9 @@ fn the_load_balancer_waits_longer_than_the_api_does() {
     assert!(
         attribute("deregistration_delay.timeout_seconds") > default_of("DRAIN_UPLOADS_SECONDS")
     );
+    // Else the load balancer may send a request on a connection that is just being closed.
+    let kept: u64 = stack_env(template)["HEADER_TIMEOUT_SECONDS"].parse().unwrap();
+    assert!(kept > attribute("idle_timeout.timeout_seconds"));
     let target = &template["Resources"]["TargetGroup"]["Properties"];
     let listen = &stack_env(template)["LISTEN_ADDR"];
     assert_eq!(Some(listen.as_str()), Some("0.0.0.0:8080"));
