@@ -33,6 +33,7 @@ mod wakeup;
 use std::time::Duration;
 
 use reelfleet_job::{FleetId, JobId, Kind, Lane, Reason, RetryPolicy, UserId, VideoId, WorkerId};
+use reelfleet_runtime::Timestamp;
 use uuid::Uuid;
 
 pub use config::{DATABASE_URL, DatabaseConfig, VARS};
@@ -175,6 +176,10 @@ impl Db {
 /// nothing for a quarter of an hour; whoever waits for it must go on before a lease ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// A period that is so far ahead was taken by a clock that was wrong: to wait for it would be to
+/// do nothing until then.
+const CLOCK_WAS_WRONG: Duration = Duration::from_secs(60 * 60);
+
 async fn within<T>(call: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::time::timeout(PATIENCE, call)
         .await
@@ -304,6 +309,9 @@ calls! {
     take_duty(duty: &str, holder: Uuid, lease: Duration) -> Option<u64>;
     /// Lets others have it at once.
     leave_duty(duty: &str, holder: Uuid) -> ();
+    /// Takes the current period of a duty, by the database's clock: when it began. None if it was taken, by
+    /// whomever. A clock that was set back gives no period twice, unless it was by more than an hour.
+    take_turn(duty: &str, period: Duration) -> Option<Timestamp>;
 
     /// Puts messages into their lanes, all or none; a second one for the same job in the same lane only makes the first ready again.
     send_messages(batch: &[RawSend]) -> ();
@@ -328,6 +336,8 @@ calls! {
 
     /// Counts the unfinished work.
     backlog() -> Backlog;
+    /// All transcoding work of one moment, and who does it. Workers silent for longer than `silent` count as gone.
+    work(silent: Duration) -> Work;
     /// Jobs, newest first.
     jobs(filter: &JobFilter) -> Page<Job>;
     /// One job.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use reelfleet_runtime::Timestamp;
 use uuid::Uuid;
 
 use super::{Postgres, millis};
-use crate::Result;
+use crate::{CLOCK_WAS_WRONG, Result};
 
 impl Postgres {
     pub(crate) async fn take_duty(
@@ -49,5 +50,24 @@ impl Postgres {
             .execute(&self.pool)
             .await?;
         Ok(())
+    }
+
+    pub(crate) async fn take_turn(
+        &self,
+        duty: &str,
+        period: Duration,
+    ) -> Result<Option<Timestamp>> {
+        let slot: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO turns AS t (duty, slot) VALUES ($1, now_ms() / $2 * $2)
+             ON CONFLICT (duty) DO UPDATE SET slot = excluded.slot
+              WHERE t.slot < excluded.slot OR t.slot > excluded.slot + $3
+             RETURNING slot",
+        )
+        .bind(duty)
+        .bind(millis(period).max(1))
+        .bind(millis(CLOCK_WAS_WRONG))
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(slot.map(Timestamp::from_millis))
     }
 }

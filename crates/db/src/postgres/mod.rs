@@ -14,6 +14,7 @@ mod relay;
 mod submit;
 mod users;
 mod videos;
+mod work;
 mod workers;
 
 use std::time::Duration;

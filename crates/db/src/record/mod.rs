@@ -3,6 +3,7 @@
 mod job;
 mod user;
 mod video;
+mod work;
 mod worker;
 
 pub use job::{
@@ -12,4 +13,6 @@ pub use job::{
 pub(crate) use job::{RawClaimed, RawTaken};
 pub use user::{NewUser, Role, User};
 pub use video::{File, Finished, NewVideo, Page, StoredFile, Submitted, Video, VideoFilter};
+pub use work::{DoneJob, RunningJob, WaitingJobs, Work};
+pub(crate) use work::{done, running, size_class, waiting};
 pub use worker::{NewWorker, Worker, WorkerState};

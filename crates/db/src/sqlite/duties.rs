@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use reelfleet_runtime::Timestamp;
 use uuid::Uuid;
 
 use super::{Sqlite, millis, now};
-use crate::Result;
+use crate::{CLOCK_WAS_WRONG, Result};
 
 impl Sqlite {
     pub(crate) async fn take_duty(
@@ -55,5 +56,26 @@ impl Sqlite {
             .execute(&self.write)
             .await?;
         Ok(())
+    }
+
+    pub(crate) async fn take_turn(
+        &self,
+        duty: &str,
+        period: Duration,
+    ) -> Result<Option<Timestamp>> {
+        let slot: Option<i64> = sqlx::query_scalar(concat!(
+            "INSERT INTO turns AS t (duty, slot) VALUES (?1, ",
+            now!(),
+            " / ?2 * ?2)
+             ON CONFLICT (duty) DO UPDATE SET slot = excluded.slot
+              WHERE t.slot < excluded.slot OR t.slot > excluded.slot + ?3
+             RETURNING slot"
+        ))
+        .bind(duty)
+        .bind(millis(period).max(1))
+        .bind(millis(CLOCK_WAS_WRONG))
+        .fetch_optional(&self.write)
+        .await?;
+        Ok(slot.map(Timestamp::from_millis))
     }
 }

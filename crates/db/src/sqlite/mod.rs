@@ -11,6 +11,7 @@ mod relay;
 mod submit;
 mod users;
 mod videos;
+mod work;
 mod workers;
 
 use std::{

@@ -78,6 +78,30 @@ async fn hears_again(db: &Db, wakeup: &mut Wakeup) {
     tokio::time::timeout(LONG, heard).await.expect("a wake-up");
 }
 
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
+
+/// A newer version keeps what an older one wrote.
+#[tokio::test]
+async fn a_database_of_the_first_version_is_brought_up_with_all_it_holds() {
+    let url = url();
+    let db = Db::open(&url).await.unwrap();
+    suite::first_of(&MIGRATIONS).run(&pool(&url).await).await.unwrap();
+    suite::brought_up(&db).await;
+}
+
+/// C9: clock skew.
+#[tokio::test]
+async fn a_period_is_not_taken_again_after_the_clock_was_set_back_nor_waited_for_for_ever() {
+    let url = url();
+    let db = Db::open(&url).await.unwrap();
+    db.migrate().await.unwrap();
+    let pool = pool(&url).await;
+    let moved = async |statement| {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    };
+    suite::duties::clock_set_back(&db, moved).await;
+}
+
 #[tokio::test]
 async fn a_database_of_another_version_is_refused() {
     let db = Db::open(&url()).await.unwrap();

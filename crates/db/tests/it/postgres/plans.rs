@@ -107,3 +107,46 @@ async fn a_batch_of_a_long_queue_reads_no_more_than_the_batch() {
     let queued = entries_read(&server, "jobs_queued").await;
     assert_eq!(queued, 0, "ids were looked up among all that are queued");
 }
+
+/// Nobody has counted the tables yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_hundred_thousand_finished_jobs_only_the_last_are_read() {
+    let url = url();
+    let db = Db::open(&url).await.unwrap();
+    db.migrate().await.unwrap();
+    let server = alone(&url).await;
+    let owner = suite::user(&db, "a@example.com").await;
+    sqlx::query(
+        "WITH done AS (INSERT INTO jobs (id, kind, payload, priority, state, owner, run_at, max_attempts, created_at, started_at, finished_at)
+            SELECT gen_random_uuid(), 'transcode', '', 'normal', 'done', $1, n, 3, n, n, n + 1000
+              FROM generate_series(1, 100000) AS n RETURNING id, created_at)
+         INSERT INTO videos (id, owner, job, title, profile, source_bytes, fingerprint, created_at)
+         SELECT id, $1, id, '', 'web', 10, '', created_at FROM done",
+    )
+    .bind(uuid::Uuid::from(owner))
+    .execute(&server)
+    .await
+    .unwrap();
+    suite::submit(&db, &suite::new_video(owner)).await;
+    drop(db);
+    end_all_others(&server).await;
+    let read = async || {
+        let tuples =
+            "SELECT (sum(seq_tup_read) + sum(idx_tup_fetch))::bigint FROM pg_stat_user_tables
+                       WHERE relname IN ('jobs', 'videos')";
+        sqlx::query_scalar::<_, i64>(tuples).fetch_one(&server).await.unwrap()
+    };
+    let before = read().await;
+
+    let db = Db::open(&url).await.unwrap();
+    for _ in 0..BATCHES {
+        let work = db.work(Duration::from_secs(60)).await.unwrap();
+        assert_eq!((work.waiting_jobs(), work.done.len()), (1, 300));
+    }
+    drop(db);
+    end_all_others(&server).await;
+    let read = read().await - before;
+    // Each of the last 300 in both tables, and few others.
+    let most = i64::try_from(BATCHES * 1_000).unwrap();
+    assert!(read <= most, "{read} rows were read for {BATCHES} looks");
+}

@@ -32,3 +32,47 @@ pub(crate) async fn a_duty_is_kept_left_and_taken_over_with_the_next_epoch(db: D
     // Its lease has run out, though it never left.
     assert_eq!(db.take_duty("relay", first, LEASE).await.unwrap(), Some(3));
 }
+
+/// B18 and C9: several publishers, and a period that is published once.
+pub(crate) async fn a_period_is_taken_once_by_whoever_asks_first(db: Db) {
+    let long = LEASE * 1_000;
+    let asks = (0..16).map(|_| {
+        let db = db.clone();
+        tokio::spawn(async move { db.take_turn("publish", long).await.unwrap() })
+    });
+    let mut taken = Vec::new();
+    for ask in asks.collect::<Vec<_>>() {
+        taken.extend(ask.await.unwrap());
+    }
+    assert_eq!(taken.len(), 1);
+    assert_eq!(taken[0].as_millis() % i64::try_from(long.as_millis()).unwrap(), 0);
+    assert_eq!(db.take_turn("publish", long).await.unwrap(), None);
+
+    let mut taken = Vec::new();
+    let period = Duration::from_millis(20);
+    while taken.len() < 5 {
+        taken.extend(db.take_turn("another", period).await.unwrap());
+    }
+    assert!(taken.windows(2).all(|two| two[1].since(two[0]) >= period), "{taken:?}");
+}
+
+/// Moves the last period of `publish` by so many milliseconds, as a clock would that was wrong when it was taken.
+pub(crate) const MOVE: &str = "UPDATE turns SET slot = slot + 60000 WHERE duty = 'publish'";
+pub(crate) const MOVE_FAR: &str = "UPDATE turns SET slot = slot + 7200000 WHERE duty = 'publish'";
+
+/// C9: clocks that are set back. `moved` runs a statement beside our back.
+pub(crate) fn clock_set_back(
+    db: &Db,
+    moved: impl AsyncFn(&'static str),
+) -> impl Future<Output = ()> {
+    async move {
+        let period = Duration::from_millis(1);
+        assert!(db.take_turn("publish", period).await.unwrap().is_some());
+        moved(MOVE).await;
+        for _ in 0..20 {
+            assert_eq!(db.take_turn("publish", period).await.unwrap(), None, "had been taken");
+        }
+        moved(MOVE_FAR).await;
+        assert!(db.take_turn("publish", period).await.unwrap().is_some(), "waits for two hours");
+    }
+}

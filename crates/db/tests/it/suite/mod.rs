@@ -7,6 +7,7 @@ pub(crate) mod next;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
+pub(crate) mod work;
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use reelfleet_db::{
 use reelfleet_job::{JobId, Payload, Priority, RetryPolicy, UserId, VideoId, WorkerId};
 
 /// The suite's own text, so that a forgotten test is noticed.
-pub(crate) const SOURCES: [&str; 7] = [
+pub(crate) const SOURCES: [&str; 8] = [
     include_str!("claims.rs"),
     include_str!("duties.rs"),
     include_str!("fleet.rs"),
@@ -24,6 +25,7 @@ pub(crate) const SOURCES: [&str; 7] = [
     include_str!("operators.rs"),
     include_str!("owners.rs"),
     include_str!("relay.rs"),
+    include_str!("work.rs"),
 ];
 
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
@@ -105,6 +107,25 @@ pub(crate) async fn reap_until_something(db: &Db) -> reelfleet_db::Reaped {
     }
 }
 
+/// The migrations as they were at first.
+pub(crate) fn first_of(all: &sqlx::migrate::Migrator) -> sqlx::migrate::Migrator {
+    sqlx::migrate::Migrator::with_migrations(all.iter().take(1).cloned().collect())
+}
+
+/// What a database of the first version must come through.
+pub(crate) fn brought_up(db: &Db) -> impl Future<Output = ()> {
+    async move {
+        let video = queued(db).await;
+        let said = db.check().await.unwrap_err().to_string();
+        assert!(said.contains("it has had 1 of"), "{said}");
+        db.migrate().await.unwrap();
+        db.check().await.unwrap();
+        assert!(db.video(video.owner, video.id).await.unwrap().is_some());
+        assert_eq!(db.work(LEASE).await.unwrap().waiting_jobs(), 1);
+        assert!(db.take_turn("publish", LEASE).await.unwrap().is_some());
+    }
+}
+
 /// Runs every test of the suite on a database of its own, which `$fresh` makes along with what
 /// must outlive it.
 macro_rules! conforms {
@@ -134,6 +155,7 @@ macro_rules! conforms {
             relay::a_letter_that_was_sent_before_and_not_seen_is_to_be_sent_again,
             duties::of_many_who_offer_one_has_the_duty,
             duties::a_duty_is_kept_left_and_taken_over_with_the_next_epoch,
+            duties::a_period_is_taken_once_by_whoever_asks_first,
             fleet::a_fleet_has_one_id_however_many_ask_first,
             owners::a_repeated_upload_is_one_video,
             owners::another_owner_sees_nothing,
@@ -149,6 +171,9 @@ macro_rules! conforms {
             operators::the_backlog_counts_what_is_unfinished,
             operators::a_jobs_history_tells_what_each_claim_came_to,
             operators::outputs_are_needed_only_of_the_live_epoch,
+            work::the_work_is_told_with_what_waits_runs_and_was_done,
+            work::a_long_queue_is_told_in_a_few_groups_that_miss_nothing,
+            work::only_workers_that_take_jobs_and_were_heard_of_have_slots,
         }
     };
 }

@@ -1,0 +1,96 @@
+use std::time::Duration;
+
+use reelfleet_db::{Db, NewVideo, NewWorker, Pulse, WaitingJobs, WorkerState};
+use reelfleet_job::{Priority, Reason, WorkerId};
+
+use super::{LEASE, claim, finished, new_video, noops, submit, user};
+
+pub(crate) async fn the_work_is_told_with_what_waits_runs_and_was_done(db: Db) {
+    let work = db.work(LEASE).await.unwrap();
+    assert_eq!((work.waiting_jobs(), work.running.len(), work.done.len()), (0, 0, 0));
+    assert_eq!((work.oldest_waiting(), work.active, work.slots), (Duration::ZERO, 0, 0));
+
+    let owner = user(&db, "a@example.com").await;
+    let web = |bytes| NewVideo { source_bytes: bytes, ..new_video(owner) };
+    let hls =
+        |bytes| NewVideo { profile: "hls".to_owned(), priority: Priority::High, ..web(bytes) };
+    let done = submit(&db, &web(7_000)).await;
+    let runs = submit(&db, &hls(9_000_000)).await;
+    let dies = submit(&db, &web(1)).await;
+    for new in [hls(5_000_000_000), web(10), web(20)] {
+        submit(&db, &new).await;
+    }
+    // They call for no worker.
+    db.submit_jobs(&noops(owner, 3), false).await.unwrap();
+
+    let (_, claimed) = claim(&db, &done).await;
+    assert!(db.close_done(done.job, claimed.epoch, &finished(&done)).await.unwrap());
+    let (_, claimed) = claim(&db, &dies).await;
+    db.close_dead(dies.job, claimed.epoch, &Reason::new("x", "y")).await.unwrap();
+    let (worker, claimed) = claim(&db, &runs).await;
+    let pulse = Pulse { job: runs.job, epoch: claimed.epoch, progress: 0.5 };
+    db.beat(worker, LEASE, &[pulse]).await.unwrap();
+
+    let work = db.work(LEASE).await.unwrap();
+    let mut waiting = work.waiting.clone();
+    waiting.sort_by_key(|group| (group.priority, group.bytes));
+    let seen: Vec<_> = waiting
+        .iter()
+        .map(|WaitingJobs { priority, profile, jobs, bytes, .. }| {
+            (*priority, &**profile, *jobs, *bytes)
+        })
+        .collect();
+    let expected = [
+        (Priority::High, "hls", 1, 5_000_000_000),
+        (Priority::Normal, "web", 1, 10),
+        (Priority::Normal, "web", 1, 20),
+    ];
+    assert_eq!(seen, expected);
+    assert!(waiting.iter().all(|group| group.first == group.last && group.first <= work.at));
+    assert_eq!(
+        work.oldest_waiting(),
+        work.at.since(waiting.iter().map(|g| g.first).min().unwrap())
+    );
+    let [running] = &work.running[..] else { panic!("{:?}", work.running) };
+    assert_eq!((&*running.profile, running.bytes, running.progress), ("hls", 9_000_000, 0.5));
+    let [done] = &work.done[..] else { panic!("{:?}", work.done) };
+    assert_eq!((&*done.profile, done.bytes), ("web", 7_000));
+    assert_eq!((work.dead, work.scheduled), (1, 0));
+}
+
+pub(crate) async fn a_long_queue_is_told_in_a_few_groups_that_miss_nothing(db: Db) {
+    let owner = user(&db, "a@example.com").await;
+    for nth in 0..100 {
+        let mut new = new_video(owner);
+        new.source_bytes = 1_000 + nth;
+        submit(&db, &new).await;
+    }
+    let mut groups = db.work(LEASE).await.unwrap().waiting;
+    assert!(groups.len() <= 16, "{}", groups.len());
+    assert_eq!(groups.iter().map(|group| group.jobs).sum::<u64>(), 100);
+    assert_eq!(groups.iter().map(|group| group.bytes).sum::<u64>(), 100 * 1_000 + 4_950);
+    // In the order in which they are due: each group ends before the next begins.
+    groups.sort_by_key(|group| (group.first, group.last));
+    assert!(groups.windows(2).all(|two| two[0].last <= two[1].first), "{groups:?}");
+}
+
+pub(crate) async fn only_workers_that_take_jobs_and_were_heard_of_have_slots(db: Db) {
+    let workers: Vec<_> = (0..4).map(|_| WorkerId::generate()).collect();
+    for (id, concurrency) in workers.iter().zip([1, 2, 4, 8]) {
+        let new = NewWorker { id: *id, host: "here".to_owned(), pid: 7, concurrency };
+        db.worker_started(&new).await.unwrap();
+    }
+    db.worker_seen(workers[2], WorkerState::Draining).await.unwrap();
+    db.worker_seen(workers[3], WorkerState::Gone).await.unwrap();
+    let work = db.work(LEASE).await.unwrap();
+    assert_eq!((work.active, work.draining, work.slots), (2, 1, 3));
+    // Heard of in this very millisecond, or before.
+    loop {
+        let work = db.work(Duration::ZERO).await.unwrap();
+        if work.active == 0 {
+            assert_eq!((work.draining, work.slots), (0, 0));
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
