@@ -79,9 +79,10 @@ units() {
     install -d -m 755 "/etc/systemd/system/reelfleet-$role.service.d"
     install -m 644 "$here/instance/reelfleet-$role.service" "$here/instance/reelfleet-journal@.service" \
         "$here/instance/reelfleet-agent.service" /etc/systemd/system/
-    # Longer than the role itself takes to leave: the drain, and a minute to hand back and to tell.
+    # Longer than the role itself takes to leave: the drain, and to hand back and to tell; a worker that
+    # meets a database that is away needs a lease (30 s) for the one, and 30 s for the other.
     case $role in
-        worker) drain=$(setting DRAIN_SECONDS) && stop=$((${drain:-25} + 60)) ;;
+        worker) drain=$(setting DRAIN_SECONDS) && stop=$((${drain:-25} + 80)) ;;
         *) drain=$(setting DRAIN_UPLOADS_SECONDS) && stop=$((${drain:-30} + 60)) ;;
     esac
     printf '[Service]\nTimeoutStopSec=%s\n' "$stop" >"/etc/systemd/system/reelfleet-$role.service.d/stop.conf"

@@ -177,7 +177,7 @@ fn a_worker_boots_with_its_secrets_in_memory_and_signals_once() {
     assert_eq!(mode, 0o600);
     // systemd waits for longer than the drain.
     let stop = machine.text("etc/systemd/system/reelfleet-worker.service.d/stop.conf");
-    assert_eq!(stop, "[Service]\nTimeoutStopSec=960\n");
+    assert_eq!(stop, "[Service]\nTimeoutStopSec=980\n");
 
     let signal = "signal --exit-code 0 --reason the worker is up --stack film-06-workers-autoscaling --resource Group --region us-east-1";
     assert_eq!(machine.signals(), [signal]);
