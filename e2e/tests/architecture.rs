@@ -21,10 +21,22 @@ const MAY_REACH: &[(&str, &[&str])] = &[
     ("reelfleet-storage", &["reelfleet-aws", "reelfleet-job", "reelfleet-runtime"]),
     ("reelfleet-queue", &["reelfleet-aws", "reelfleet-db", "reelfleet-job", "reelfleet-runtime"]),
     (
+        "reelfleet-metric",
+        &[
+            "reelfleet-aws",
+            "reelfleet-db",
+            "reelfleet-job",
+            "reelfleet-queue",
+            "reelfleet-runtime",
+            "reelfleet-scaling",
+        ],
+    ),
+    (
         "reelfleet-api",
         &[
             "reelfleet-db",
             "reelfleet-job",
+            "reelfleet-metric",
             "reelfleet-queue",
             "reelfleet-runtime",
             "reelfleet-storage",
@@ -50,6 +62,7 @@ const MAY_REACH: &[(&str, &[&str])] = &[
             "reelfleet-db",
             "reelfleet-job",
             "reelfleet-media",
+            "reelfleet-metric",
             "reelfleet-queue",
             "reelfleet-runtime",
             "reelfleet-scaling",

@@ -33,7 +33,7 @@ pub struct Running<'a> {
 
 /// From this progress on a job's own pace decides. Before, fetching and probing are most of what
 /// it has done, which says little about the rest.
-const OWN_PACE: f64 = 0.05;
+pub const OWN_PACE: f64 = 0.05;
 
 /// A job that takes longer than expected is expected to take this much of its time on top: one
 /// that is overdue is still work.
