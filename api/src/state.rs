@@ -1,6 +1,7 @@
 use std::{ops::Deref, sync::Arc};
 
 use reelfleet_db::Db;
+use reelfleet_metric::Observer;
 use reelfleet_queue::{Intake, Queue};
 use reelfleet_runtime::{Clock, Shutdown};
 use reelfleet_storage::Storage;
@@ -24,6 +25,7 @@ pub(crate) struct Inner {
     pub(crate) db: Db,
     pub(crate) queue: Queue,
     pub(crate) intake: Intake,
+    pub(crate) observer: Observer,
     pub(crate) storage: Storage,
     pub(crate) clock: Clock,
     pub(crate) shutdown: Shutdown,
@@ -54,6 +56,7 @@ impl AppState {
             changes: Changes::new(),
             metrics: Metrics::new(),
             intake: Intake::new(db.clone(), queue.clone()),
+            observer: Observer::new(db.clone(), config.worker_silent),
             config,
             db,
             queue,

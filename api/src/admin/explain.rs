@@ -2,24 +2,20 @@ use std::time::Duration;
 
 use reelfleet_db::Job;
 use reelfleet_job::State;
+use reelfleet_metric::Expected;
 use reelfleet_runtime::Timestamp;
-
-/// A progress below this says nothing about the rest yet.
-const TELLING: f64 = 0.02;
-/// Nor does one that was reached sooner: the start of a job is not like the rest of it.
-const TELLING_AFTER_S: f64 = 5.0;
 
 /// What an explanation is made from, besides the job.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Known {
     /// Jobs that are taken before it.
     pub(super) ahead: u64,
-    /// Jobs that are running.
-    pub(super) running: u64,
-    /// Jobs that all workers take at a time.
-    pub(super) slots: u64,
-    /// Mean time from claim to close, seconds.
-    pub(super) mean_run_s: Option<f64>,
+    /// Whether any worker takes jobs.
+    pub(super) workers: bool,
+    /// When its turn comes, as far as finished jobs tell.
+    pub(super) expected: Option<Expected>,
+    /// When it should be done, if it runs.
+    pub(super) end: Option<Timestamp>,
 }
 
 /// Why a job is where it is, and when it should be finished.
@@ -27,7 +23,7 @@ pub(super) fn explain(job: &Job, known: Known, now: Timestamp) -> (String, Optio
     match job.state {
         State::Scheduled => {
             let wait = span(job.run_at.since(now).as_secs_f64());
-            let end = known.mean_run_s.map(|run| job.run_at.max(now).plus(seconds(run)));
+            let end = known.expected.map(|expected| expected.ends);
             let text = match &job.error {
                 Some(error) => format!(
                     "Try {} of {} failed: {} It is tried again in about {wait}.",
@@ -38,7 +34,7 @@ pub(super) fn explain(job: &Job, known: Known, now: Timestamp) -> (String, Optio
             (text, end)
         }
         State::Queued => waits(known, now),
-        State::Running => runs(job, now),
+        State::Running => runs(job, known, now),
         State::Done => (format!("Finished{}.", took(job)), None),
         State::Dead => (format!("Gave up {}", gave_up(job)), None),
         State::Cancelled => match &job.discarded {
@@ -57,40 +53,28 @@ fn waits(known: Known, now: Timestamp) -> (String, Option<Timestamp>) {
         1 => "Waits behind 1 job".to_owned(),
         ahead => format!("Waits behind {ahead} jobs"),
     };
-    if known.slots == 0 {
+    if !known.workers {
         return (format!("{behind}; no worker is there yet."), None);
     }
-    let Some(run_s) = known.mean_run_s else {
+    let Some(expected) = known.expected else {
         return (format!("{behind}; no job has finished yet that would tell how long."), None);
     };
-    let start_s = starts_in_s(known, run_s);
-    let text = format!("{behind}; expected to start in about {}.", span(start_s));
-    (text, Some(now.plus(seconds(start_s + run_s))))
+    let start_s = expected.starts.since(now).as_secs_f64();
+    (format!("{behind}; expected to start in about {}.", span(start_s)), Some(expected.ends))
 }
 
-/// Free places are taken first; then one place becomes free each `run / slots` seconds.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn starts_in_s(known: Known, run_s: f64) -> f64 {
-    let free = known.slots.saturating_sub(known.running);
-    let to_wait_for = (known.ahead + 1).saturating_sub(free);
-    to_wait_for as f64 * run_s / known.slots as f64
-}
-
-fn runs(job: &Job, now: Timestamp) -> (String, Option<Timestamp>) {
+fn runs(job: &Job, known: Known, now: Timestamp) -> (String, Option<Timestamp>) {
     let asked = if job.cancel_requested { " It has been asked to stop." } else { "" };
     let percent = (job.progress.clamp(0.0, 1.0) * 100.0).round();
     let Some(begun) = job.started_at else {
         return (format!("Runs, {percent} % done.{asked}"), None);
     };
-    let so_far = now.since(begun).as_secs_f64();
-    // Not the mean of other jobs: this one may be a hundred times as long.
-    let tells = job.progress >= TELLING && so_far >= TELLING_AFTER_S;
-    if !tells {
+    let Some(end) = known.end else {
+        let so_far = now.since(begun).as_secs_f64();
         return (format!("Runs since {}, {percent} % done.{asked}", span(so_far)), None);
-    }
-    let left = so_far / job.progress * (1.0 - job.progress).max(0.0);
-    let text = format!("Runs, {percent} % done; about {} left.{asked}", span(left));
-    (text, Some(now.plus(seconds(left))))
+    };
+    let left = end.since(now).as_secs_f64();
+    (format!("Runs, {percent} % done; about {} left.{asked}", span(left)), Some(end))
 }
 
 fn gave_up(job: &Job) -> String {
@@ -165,59 +149,48 @@ mod tests {
     #[test]
     fn a_waiting_job_says_behind_what_and_for_how_long() {
         let waiting = job(State::Queued);
-        for (known, text) in [
+        let starts = |s: i64| Some(Expected { starts: at(10 + s), ends: at(20 + s) });
+        let known = |ahead, expected| Known { ahead, workers: true, expected, end: None };
+        for (known, text, end) in [
             (
-                Known { ahead: 3, running: 4, slots: 4, mean_run_s: Some(40.0) },
+                known(3, starts(40)),
                 "Waits behind 3 jobs; expected to start in about 40 s.",
+                Some(at(60)),
             ),
             (
-                Known { ahead: 1, running: 0, slots: 4, mean_run_s: Some(40.0) },
+                known(1, starts(0)),
                 "Waits behind 1 job; expected to start in about 0 s.",
+                Some(at(20)),
             ),
+            (known(0, starts(600)), "Is next; expected to start in about 10 min.", Some(at(620))),
+            (Known::default(), "Is next; no worker is there yet.", None),
             (
-                Known { ahead: 0, running: 1, slots: 1, mean_run_s: Some(600.0) },
-                "Is next; expected to start in about 10 min.",
-            ),
-            (Known { ahead: 0, slots: 0, ..Known::default() }, "Is next; no worker is there yet."),
-            (
-                Known { ahead: 2, slots: 1, ..Known::default() },
+                known(2, None),
                 "Waits behind 2 jobs; no job has finished yet that would tell how long.",
+                None,
             ),
         ] {
-            assert_eq!(said(&waiting, known), text);
+            assert_eq!(explain(&waiting, known, at(10)), (text.to_owned(), end));
         }
     }
 
     #[test]
-    fn a_running_job_tells_its_end_once_its_own_progress_says_something() {
+    fn a_running_job_tells_its_end_where_anything_tells_it() {
         let mut running = job(State::Running);
-        let known = Known { mean_run_s: Some(30.0), ..Known::default() };
-        for (progress, s) in [(0.0, 10), (0.019, 600), (0.25, 4), (f64::NAN, 10)] {
+        for progress in [0.0, 0.25, f64::NAN] {
             running.progress = progress;
-            let (text, end) = explain(&running, known, at(s));
-            assert_eq!(end, None, "{progress} after {s} s");
+            let (text, end) = explain(&running, Known::default(), at(10));
+            assert_eq!(end, None, "{progress}");
             assert!(text.starts_with("Runs since") && !text.contains("left"), "{text}");
         }
         running.progress = 0.25;
         running.cancel_requested = true;
+        let known = Known { end: Some(at(40)), ..Known::default() };
         let (text, end) = explain(&running, known, at(10));
         assert_eq!(text, "Runs, 25 % done; about 30 s left. It has been asked to stop.");
         assert_eq!(end, Some(at(40)));
-    }
-
-    #[test]
-    fn numbers_that_make_no_sense_make_no_panic() {
-        for mean in [f64::NAN, f64::INFINITY, -1.0, f64::MAX] {
-            for (state, progress) in
-                [(State::Queued, 0.0), (State::Running, f64::NAN), (State::Running, 0.0)]
-            {
-                let mut job = job(state);
-                job.progress = progress;
-                let known =
-                    Known { ahead: u64::MAX - 1, running: 0, slots: 1, mean_run_s: Some(mean) };
-                let _ = explain(&job, known, at(10));
-            }
-        }
+        // It should be done by now, and is not.
+        assert!(explain(&running, known, at(90)).0.contains("about 0 s left"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use axum::{Json, extract::State};
 use reelfleet_db::Job;
-use reelfleet_job::{JobId, State as JobState};
+use reelfleet_job::{JobId, Payload, State as JobState};
+use reelfleet_metric::{Observed, Waits};
 
 use super::{
     body::ExplainedJob,
@@ -9,7 +10,6 @@ use super::{
 use crate::{
     auth::{Operator, SignedIn},
     http::Id,
-    ops::slots,
     problem::{Answer, Problem, problems},
     state::AppState,
 };
@@ -46,15 +46,13 @@ pub(crate) async fn own_job(
 /// A job with its history, and why it is where it is.
 pub(super) async fn explained(state: &AppState, job: Job) -> Answer<ExplainedJob> {
     let attempts = state.db.attempts(job.id).await?;
-    let backlog = state.db.backlog().await?;
-    let workers = state.db.workers(state.config.worker_silent).await?;
+    let observed = state.observer.recent().await?;
     let waits = matches!(job.state, JobState::Scheduled | JobState::Queued);
     let ahead = if waits { Some(state.db.ahead_of(job.id).await?) } else { None };
     let known = Known {
         ahead: ahead.unwrap_or(0),
-        running: backlog.running,
-        slots: slots(&workers),
-        mean_run_s: backlog.mean_run_s,
+        workers: observed.work.slots > 0,
+        ..expected(state, &observed, &job).await?
     };
     let (explanation, end) = explain(&job, known, state.clock.now());
     Ok(ExplainedJob {
@@ -63,5 +61,24 @@ pub(super) async fn explained(state: &AppState, job: Job) -> Answer<ExplainedJob
         explanation,
         expected_end_at: end.map(|at| at.to_string()),
         job: (&job).into(),
+    })
+}
+
+/// When its turn comes, or when it is done. Of a job that has no video nobody knows.
+async fn expected(state: &AppState, observed: &Observed, job: &Job) -> Answer<Known> {
+    let Payload::Transcode { video, profile } = &job.payload else { return Ok(Known::default()) };
+    let video =
+        if job.state.is_closed() { None } else { state.db.video(job.owner, *video).await? };
+    let Some(bytes) = video.map(|video| video.source_bytes) else { return Ok(Known::default()) };
+    let (priority, due) = (job.priority, job.run_at);
+    Ok(match (job.state, job.started_at) {
+        (JobState::Running, Some(began)) => Known {
+            end: observed.expected_end((profile, bytes), job.progress, began),
+            ..Known::default()
+        },
+        _ => Known {
+            expected: observed.expected(&Waits { priority, profile, bytes, due }),
+            ..Known::default()
+        },
     })
 }

@@ -1,13 +1,9 @@
 use axum::{Json, extract::State};
-use reelfleet_db::{Backlog, LaneDepth, Worker, WorkerState};
+use reelfleet_db::{LaneDepth, Worker};
+use reelfleet_metric::Observed;
 use serde::Serialize;
 
-use crate::{
-    auth::Operator,
-    ops::{depth, per_worker, slots},
-    problem::Answer,
-    state::AppState,
-};
+use crate::{auth::Operator, ops::depth, problem::Answer, state::AppState};
 
 /// The queue and who works on it.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -26,6 +22,8 @@ pub(crate) struct QueueBody {
     slots: u64,
     /// Waiting and running jobs by active worker, at least one.
     backlog_per_worker: f64,
+    /// Seconds until the active workers should be through the backlog; with none the divisor is 1.
+    backlog_seconds_per_worker: f64,
     /// Seconds until all of it should be done; null while nobody works or nothing is known.
     expected_drain_s: Option<f64>,
 }
@@ -104,19 +102,21 @@ pub(crate) struct WorkerBody {
     responses((status = 200, description = "The queue.", body = QueueBody)))]
 pub(crate) async fn queue(State(state): State<AppState>, _: Operator) -> Answer<Json<QueueBody>> {
     let depth = depth(&state).await;
-    let backlog = state.db.backlog().await?;
-    let workers = state.db.workers(state.config.worker_silent).await?;
-    let count = |state| workers.iter().filter(|worker| worker.state == state).count() as u64;
-    let (active, slots) = (count(WorkerState::Active), slots(&workers));
+    let observed = state.observer.now().await?;
+    let (work, values) = (&observed.work, &observed.values);
     Ok(Json(QueueBody {
         broker_available: depth.is_some(),
         dead_letters: depth.as_ref().map(|depth| depth.dead),
         lanes: depth.iter().flat_map(|depth| &depth.lanes).map(LaneBody::from).collect(),
-        workers: WorkersCount { active, draining: count(WorkerState::Draining) },
-        slots,
-        backlog_per_worker: per_worker(backlog.total(), active),
-        expected_drain_s: drain_s(&backlog, slots),
-        backlog: (&backlog).into(),
+        workers: WorkersCount {
+            active: values.workers_active.into(),
+            draining: work.draining.into(),
+        },
+        slots: work.slots.into(),
+        backlog_per_worker: values.backlog_per_worker,
+        backlog_seconds_per_worker: values.backlog_seconds_per_worker,
+        expected_drain_s: observed.seconds_to_drain(),
+        backlog: (&observed).into(),
     }))
 }
 
@@ -131,32 +131,23 @@ pub(crate) async fn workers(
     Ok(Json(WorkersBody { workers: workers.iter().map(WorkerBody::from).collect() }))
 }
 
-/// Waves of as many jobs as there are slots, each as long as a mean job.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-fn drain_s(backlog: &Backlog, slots: u64) -> Option<f64> {
-    match (backlog.total(), slots) {
-        (0, _) => Some(0.0),
-        (_, 0) => None,
-        (total, slots) => backlog.mean_run_s.map(|run_s| total.div_ceil(slots) as f64 * run_s),
-    }
-}
-
 impl From<&LaneDepth> for LaneBody {
     fn from(depth: &LaneDepth) -> Self {
         Self { lane: depth.lane.to_string(), ready: depth.ready, in_flight: depth.in_flight }
     }
 }
 
-impl From<&Backlog> for BacklogBody {
-    fn from(backlog: &Backlog) -> Self {
+impl From<&Observed> for BacklogBody {
+    fn from(observed: &Observed) -> Self {
+        let values = &observed.values;
         Self {
-            scheduled: backlog.scheduled,
-            waiting: backlog.waiting,
-            running: backlog.running,
-            dead: backlog.dead,
-            total: backlog.total(),
-            oldest_waiting_s: backlog.oldest_waiting_s,
-            mean_run_s: backlog.mean_run_s,
+            scheduled: observed.work.scheduled,
+            waiting: values.jobs_waiting,
+            running: values.jobs_running,
+            dead: values.jobs_dead,
+            total: observed.backlog(),
+            oldest_waiting_s: values.oldest_waiting_seconds,
+            mean_run_s: observed.mean_run_s(),
         }
     }
 }
@@ -173,19 +164,5 @@ impl From<&Worker> for WorkerBody {
             started_at: worker.started_at.to_string(),
             seen_at: worker.seen_at.to_string(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_backlog_drains_in_waves_and_never_without_workers() {
-        let backlog =
-            Backlog { waiting: 5, running: 2, mean_run_s: Some(10.0), ..Backlog::default() };
-        assert_eq!(drain_s(&backlog, 2), Some(40.0));
-        assert_eq!(drain_s(&backlog, 0), None);
-        assert_eq!(drain_s(&Backlog::default(), 0), Some(0.0));
     }
 }

@@ -1,7 +1,8 @@
 use axum::{extract::State, http::header, response::IntoResponse};
 use metrics::gauge;
-use reelfleet_db::{Backlog, Worker, WorkerState};
+use reelfleet_db::WorkerState;
 use reelfleet_job::{Kind, Lane};
+use reelfleet_metric::Observed;
 use reelfleet_queue::Depth;
 
 use crate::{
@@ -15,14 +16,13 @@ problems!(ScrapeProblems: BUSY);
 #[utoipa::path(get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "Prometheus text.", body = String, content_type = "text/plain"), ScrapeProblems))]
 pub(crate) async fn scrape(State(state): State<AppState>) -> Answer<impl IntoResponse> {
-    let backlog = state.db.backlog().await?;
-    let workers = state.db.workers(state.config.worker_silent).await?;
+    let observed = state.observer.now().await?;
     let depth = super::depth(&state).await;
     let free = state.storage.free_bytes().await.unwrap_or(Some(0));
     let streams = state.streams.total();
     state.metrics.with(|| {
-        set_backlog(&backlog);
-        set_workers(&workers, &backlog);
+        set_backlog(&observed);
+        set_workers(&observed);
         set_broker(depth.as_ref());
         gauge!("reelfleet_event_streams").set(streams);
         // Storage without a bound has no such number.
@@ -34,17 +34,18 @@ pub(crate) async fn scrape(State(state): State<AppState>) -> Answer<impl IntoRes
     Ok(([(header::CONTENT_TYPE, content_type)], state.metrics.render()))
 }
 
-fn set_backlog(backlog: &Backlog) {
+fn set_backlog(observed: &Observed) {
+    let values = &observed.values;
     for (name, count) in [
-        ("scheduled", backlog.scheduled),
-        ("queued", backlog.waiting),
-        ("running", backlog.running),
-        ("dead", backlog.dead),
+        ("scheduled", observed.work.scheduled),
+        ("queued", values.jobs_waiting),
+        ("running", values.jobs_running),
+        ("dead", values.jobs_dead),
     ] {
         gauge!("reelfleet_jobs", "state" => name).set(number(count));
     }
-    gauge!("reelfleet_backlog").set(number(backlog.total()));
-    gauge!("reelfleet_oldest_waiting_seconds").set(backlog.oldest_waiting_s);
+    gauge!("reelfleet_backlog").set(number(observed.backlog()));
+    gauge!("reelfleet_oldest_waiting_seconds").set(values.oldest_waiting_seconds);
 }
 
 /// What is not known is not a number; an old one would mislead.
@@ -63,43 +64,20 @@ fn set_broker(depth: Option<&Depth>) {
     gauge!("reelfleet_dead_letters").set(letters);
 }
 
-fn set_workers(workers: &[Worker], backlog: &Backlog) {
-    let count = |state| workers.iter().filter(|worker| worker.state == state).count() as u64;
-    for state in [WorkerState::Active, WorkerState::Draining] {
-        gauge!("reelfleet_workers", "state" => state.as_str()).set(number(count(state)));
+fn set_workers(observed: &Observed) {
+    let (work, values) = (&observed.work, &observed.values);
+    for (state, count) in
+        [(WorkerState::Active, values.workers_active), (WorkerState::Draining, work.draining)]
+    {
+        gauge!("reelfleet_workers", "state" => state.as_str()).set(count);
     }
-    let active = count(WorkerState::Active);
-    gauge!("reelfleet_worker_slots").set(number(slots(workers)));
-    gauge!("reelfleet_backlog_per_worker").set(per_worker(backlog.total(), active));
-}
-
-/// Jobs that the active workers take at a time.
-pub(crate) fn slots(workers: &[Worker]) -> u64 {
-    workers
-        .iter()
-        .filter(|worker| worker.state == WorkerState::Active)
-        .map(|worker| u64::from(worker.concurrency))
-        .sum()
-}
-
-/// With no worker the divisor is 1, so that the number rises with the backlog and is never infinite.
-pub(crate) fn per_worker(backlog: u64, active: u64) -> f64 {
-    number(backlog) / number(active.max(1))
+    gauge!("reelfleet_worker_slots").set(work.slots);
+    gauge!("reelfleet_backlog_per_worker").set(values.backlog_per_worker);
+    gauge!("reelfleet_backlog_seconds_per_worker").set(values.backlog_seconds_per_worker);
 }
 
 /// Counts of jobs and bytes stay far below where a float loses ones.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn number(count: u64) -> f64 {
     count as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_worker_divides_by_one() {
-        assert!((per_worker(7, 0) - 7.0).abs() < f64::EPSILON);
-        assert!((per_worker(7, 2) - 3.5).abs() < f64::EPSILON);
-    }
 }

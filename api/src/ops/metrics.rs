@@ -83,6 +83,11 @@ fn describe() {
     describe_gauge!("reelfleet_jobs", "Jobs by state.");
     describe_gauge!("reelfleet_backlog", "Waiting and running jobs.");
     describe_gauge!("reelfleet_backlog_per_worker", "Backlog by active worker, at least one.");
+    describe_gauge!(
+        "reelfleet_backlog_seconds_per_worker",
+        Unit::Seconds,
+        "Seconds until the active workers should be through the backlog."
+    );
     describe_gauge!("reelfleet_workers", "Workers by state.");
     describe_gauge!("reelfleet_worker_slots", "Jobs that the active workers take at a time.");
     describe_gauge!(

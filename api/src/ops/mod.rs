@@ -7,5 +7,5 @@ mod metrics;
 
 pub(crate) use broker::depth;
 pub(crate) use health::{__path_health, __path_ready, health, ready};
-pub(crate) use measure::{__path_scrape, per_worker, scrape, slots};
+pub(crate) use measure::{__path_scrape, scrape};
 pub(crate) use metrics::Metrics;
