@@ -7,7 +7,7 @@ use super::{
     view::VideoView,
     visitor::{FINE, Page, Visitor},
 };
-use crate::{http::Query, problem::Answer, state::AppState};
+use crate::{http::Query, problem::Answer, state::AppState, video::expected_at};
 
 /// Videos of one page.
 const AT_ONCE: u32 = 20;
@@ -49,8 +49,9 @@ pub(super) async fn list(
     let filter = VideoFilter { status, limit: AT_ONCE, before };
     let page = state.db.videos(visitor.user.id, &filter).await?;
     let last = page.rows.last().filter(|_| page.more).map(|video| video.id);
+    let expected = expected_at(&state, &page.rows).await;
     let list = List {
-        videos: page.rows.iter().map(Into::into).collect(),
+        videos: page.rows.iter().zip(expected).map(|(v, at)| VideoView::of(v, at)).collect(),
         older_url: last.map(|id| match status {
             Some(status) => format!("/?status={status}&cursor={id}"),
             None => format!("/?cursor={id}"),

@@ -34,12 +34,12 @@ impl<'a> From<&'a User> for UserView<'a> {
     }
 }
 
-impl From<&Video> for VideoView {
-    fn from(video: &Video) -> Self {
+impl VideoView {
+    pub(super) fn of(video: &Video, expected: Option<Timestamp>) -> Self {
         let url = |file: &File| format!("/api/videos/{}/files/{}", video.id, file.name);
         let first = |wanted: fn(&File) -> bool| video.files.iter().find(|f| wanted(f)).map(url);
         Self {
-            body: video.into(),
+            body: VideoBody::expected(video, expected),
             r#final: video.status.is_final(),
             poster: first(|file| file.kind == "poster"),
             watch: first(|file| file.kind == "video" && file.content_type == "video/mp4"),

@@ -10,6 +10,7 @@ use crate::{
     http::Id,
     problem::{Answer, Problem},
     state::AppState,
+    video::expected_at,
 };
 
 #[derive(Serialize)]
@@ -31,7 +32,8 @@ pub(super) async fn watch(
 ) -> Page {
     let Id(id) = id?;
     let video = state.db.video(visitor.user.id, id).await?.ok_or_else(Problem::not_found)?;
-    let watch = Watch { video: (&video).into() };
+    let expected = expected_at(&state, [&video]).await.pop().flatten();
+    let watch = Watch { video: VideoView::of(&video, expected) };
     Ok(visitor.pages.show(FINE, "video.html", Some(&visitor.user), "videos", watch)?)
 }
 

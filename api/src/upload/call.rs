@@ -17,7 +17,7 @@ use crate::{
     http::Query,
     problem::{Answer, Problem, internal, problems},
     state::AppState,
-    video::VideoBody,
+    video::{VideoBody, expected_at},
 };
 
 problems!(UploadProblems: BAD_MULTIPART, MISSING_FILE, EMPTY_FILE, BAD_QUERY, UNFINISHED_BODY,
@@ -90,7 +90,9 @@ pub(crate) async fn upload(
     let video = finishing.await.map_err(|_panicked| internal())??;
     let location = HeaderValue::from_str(&format!("/api/videos/{}", video.id))
         .map_err(|_not_ascii| internal())?;
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json((&video).into())))
+    let expected = expected_at(&state, [&video]).await.pop().flatten();
+    let body = VideoBody::expected(&video, expected);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(body)))
 }
 
 async fn read_raw(state: &AppState, mut body: ClientBody) -> Answer<Received> {

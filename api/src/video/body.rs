@@ -1,5 +1,6 @@
 use reelfleet_db::Video;
 use reelfleet_job::Reason;
+use reelfleet_runtime::Timestamp;
 use serde::Serialize;
 
 /// A video.
@@ -28,6 +29,9 @@ pub(crate) struct VideoBody {
     /// When its final state was reached.
     #[schema(format = "date-time")]
     finished_at: Option<String>,
+    /// When it should be ready, as far as can be told; null once it is final.
+    #[schema(format = "date-time")]
+    expected_at: Option<String>,
     /// Seconds, of the result.
     duration_s: Option<f64>,
     /// Pixels, of the result.
@@ -86,6 +90,7 @@ impl From<&Video> for VideoBody {
             created_at: video.created_at.to_string(),
             started_at: video.started_at.map(|at| at.to_string()),
             finished_at: video.finished_at.map(|at| at.to_string()),
+            expected_at: None,
             duration_s: video.duration_s,
             width: video.width,
             height: video.height,
@@ -94,6 +99,13 @@ impl From<&Video> for VideoBody {
             error: video.error.as_ref().map(ErrorBody::from),
             id,
         }
+    }
+}
+
+impl VideoBody {
+    /// A video with when it should be ready.
+    pub(crate) fn expected(video: &Video, at: Option<Timestamp>) -> Self {
+        Self { expected_at: at.map(|at| at.to_string()), ..video.into() }
     }
 }
 

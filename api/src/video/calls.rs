@@ -3,7 +3,7 @@ use reelfleet_db::VideoFilter;
 use reelfleet_job::{VideoId, VideoStatus};
 use serde::{Deserialize, Serialize};
 
-use super::VideoBody;
+use super::{VideoBody, expected_at};
 use crate::{
     auth::SignedIn,
     http::{Id, Query, bad_query, page_limit},
@@ -74,9 +74,10 @@ pub(crate) async fn list(
     };
     let page = state.db.videos(user.id, &filter).await?;
     let last = page.rows.last().filter(|_| page.more);
+    let expected = expected_at(&state, &page.rows).await;
     Ok(Json(VideoPage {
         next_cursor: last.map(|video| video.id.to_string()),
-        videos: page.rows.iter().map(VideoBody::from).collect(),
+        videos: page.rows.iter().zip(expected).map(|(v, at)| VideoBody::expected(v, at)).collect(),
     }))
 }
 
@@ -90,7 +91,8 @@ pub(crate) async fn show(
     Id(id): Id<VideoId>,
 ) -> Answer<Json<VideoBody>> {
     let video = state.db.video(user.id, id).await?.ok_or_else(Problem::not_found)?;
-    Ok(Json((&video).into()))
+    let expected = expected_at(&state, [&video]).await.pop().flatten();
+    Ok(Json(VideoBody::expected(&video, expected)))
 }
 
 /// Deletes one of your videos with its files, and cancels its job if it runs.

@@ -14,7 +14,7 @@ use reelfleet_job::VideoId;
 use reelfleet_runtime::Timestamp;
 use tokio::sync::watch;
 
-use super::VideoBody;
+use super::{VideoBody, expected_at};
 use crate::{
     auth::SignedIn,
     http::{Id, Place},
@@ -114,11 +114,14 @@ impl Watching {
     /// stream: one read must do, as long as nothing ends.
     async fn look(&mut self) -> Result<Option<Event>, Box<dyn Error + Send + Sync>> {
         if let Some(video) = self.state.db.video_in_session(&self.owner, self.id).await? {
-            let json = serde_json::to_string(&VideoBody::from(&video))?;
-            if self.sent.as_ref() != Some(&json) {
+            // Compared without the estimate, which moves with every job of the fleet.
+            let state = serde_json::to_string(&VideoBody::from(&video))?;
+            if self.sent.as_ref() != Some(&state) {
                 let first = self.sent.is_none();
+                let expected = expected_at(&self.state, [&video]).await.pop().flatten();
+                let json = serde_json::to_string(&VideoBody::expected(&video, expected))?;
                 let event = Event::default().event("video").data(&json);
-                self.sent = Some(json);
+                self.sent = Some(state);
                 return Ok(Some(if first { event.retry(RECONNECT) } else { event }));
             }
             let status = video.status;

@@ -4,6 +4,7 @@ mod body;
 mod calls;
 mod changes;
 mod events;
+mod expected;
 mod files;
 mod range;
 
@@ -14,4 +15,5 @@ pub(crate) use calls::{
 };
 pub(crate) use changes::Changes;
 pub(crate) use events::{__path_events, events};
+pub(crate) use expected::expected_at;
 pub(crate) use files::{__path_file, file};

@@ -9,6 +9,7 @@ mod client;
 mod disk;
 mod doubt;
 mod events;
+mod expected;
 mod files;
 mod forms;
 mod hostile;

@@ -123,6 +123,7 @@ macro_rules! decoders {
                 progress: row.try_get("progress")?,
                 source_bytes: count(row, "source_bytes")?,
                 created_at: moment(row, "created_at")?,
+                due_at: moment(row, "run_at")?,
                 started_at: optional_moment(row, "started_at")?,
                 finished_at: optional_moment(row, "finished_at")?,
                 duration_s: row

@@ -11,7 +11,7 @@ use crate::{
 /// out: an owner opens a playlist, not its parts.
 macro_rules! video_rows {
     () => {
-        "SELECT v.*, j.priority, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
+        "SELECT v.*, j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
                 j.error_code, j.error_message,
                 (SELECT coalesce(json_agg(json_build_array(f.name, f.kind, f.content_type, f.bytes) ORDER BY f.name), '[]')::text
                    FROM files f WHERE f.video = v.id AND f.kind NOT IN ('segment', 'init')) AS files

@@ -84,6 +84,8 @@ pub struct Video {
     pub source_bytes: u64,
     /// When it was recorded.
     pub created_at: Timestamp,
+    /// When its job is or was due.
+    pub due_at: Timestamp,
     /// When the last claim was.
     pub started_at: Option<Timestamp>,
     /// When its job was closed.

@@ -8,7 +8,7 @@ use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Vi
 /// out: an owner opens a playlist, not its parts.
 macro_rules! video_rows {
     () => {
-        "SELECT v.*, j.priority, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
+        "SELECT v.*, j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
                 j.error_code, j.error_message,
                 (SELECT json_group_array(json_array(f.name, f.kind, f.content_type, f.bytes))
                    FROM files f WHERE f.video = v.id AND f.kind NOT IN ('segment', 'init')) AS files
