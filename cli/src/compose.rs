@@ -3,8 +3,9 @@
 use reelfleet_api::{ApiConfig, ProfileInfo};
 use reelfleet_db::{DatabaseConfig, Db};
 use reelfleet_media::{Profiles, Tools};
+use reelfleet_metric::{Publisher, PublisherConfig};
 use reelfleet_queue::{Queue, QueueConfig};
-use reelfleet_runtime::{Var, Vars};
+use reelfleet_runtime::{Shutdown, Var, Vars};
 use reelfleet_storage::{Storage, StorageConfig};
 use reelfleet_worker::WorkerConfig;
 
@@ -17,6 +18,7 @@ pub(crate) fn all_vars() -> Vec<(&'static str, Vec<Var>)> {
         ("Queue", reelfleet_queue::VARS.to_vec()),
         ("Storage", reelfleet_storage::VARS.to_vec()),
         ("AWS", reelfleet_aws::VARS.to_vec()),
+        ("Metrics", reelfleet_metric::VARS.to_vec()),
         ("API", ApiConfig::VARS.to_vec()),
         ("Worker", reelfleet_worker::VARS.to_vec()),
         ("Instance", reelfleet_worker::INSTANCE_VARS.to_vec()),
@@ -78,6 +80,15 @@ impl Parts {
             tracing::error!("{foreign}");
         }
         Ok(Self { db, queue, storage })
+    }
+}
+
+/// Begins to publish the fleet's metrics, where that is configured. Every process offers to do it, so
+/// that a fleet without workers is seen as well.
+pub(crate) async fn publish(config: Option<PublisherConfig>, db: &Db, shutdown: &Shutdown) {
+    if let Some(config) = config {
+        let publisher = Publisher::new(db.clone(), &config).await;
+        tokio::spawn(publisher.run(shutdown.clone()));
     }
 }
 

@@ -5,6 +5,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 use reelfleet_api::{Api, ApiConfig, LISTEN_ADDR};
 use reelfleet_job::WorkerId;
 use reelfleet_media::Profiles;
+use reelfleet_metric::PublisherConfig;
 use reelfleet_queue::{Relay, RelayConfig};
 use reelfleet_runtime::{Clock, Shutdown, start_telemetry};
 use reelfleet_worker::{Collector, Instance, InstanceConfig, Left, Worker, WorkerConfig};
@@ -23,6 +24,7 @@ pub(crate) async fn api() -> Result<ExitCode, Failure> {
     start_telemetry(&mut vars);
     let parts = PartsConfig::from_vars(&mut vars);
     let config = ApiConfig::from_vars(&mut vars, compose::profile_infos(&Profiles::builtin()));
+    let metrics = PublisherConfig::from_vars(&mut vars);
     let address = vars.text(&LISTEN_ADDR).unwrap_or_default();
     vars.finish()?;
     let signals = Signals::take()?;
@@ -30,6 +32,7 @@ pub(crate) async fn api() -> Result<ExitCode, Failure> {
     let listener = listen(&address).await?;
     let shutdown = Shutdown::new();
     tokio::spawn(signals.drive(shutdown.clone()));
+    compose::publish(metrics, &parts.db, &shutdown).await;
     let relay = Relay::new(parts.db.clone(), parts.queue.clone(), RelayConfig::default());
     let relaying = tokio::spawn({
         let shutdown = shutdown.clone();
@@ -63,6 +66,7 @@ pub(crate) async fn worker() -> Result<ExitCode, Failure> {
     let of_up = vars.given(&PARENT).is_some();
     // Workers of `up` share a machine, which is nobody's to protect or to let go.
     let instance = if of_up { None } else { InstanceConfig::from_vars(&mut vars, config.drain) };
+    let metrics = PublisherConfig::from_vars(&mut vars);
     vars.finish()?;
     let signals = Signals::take()?;
     let shutdown = Shutdown::new();
@@ -79,6 +83,7 @@ pub(crate) async fn worker() -> Result<ExitCode, Failure> {
     } else {
         let collector =
             Collector::new(parts.db.clone(), parts.storage.clone(), config.work_dir.clone());
+        compose::publish(metrics, &parts.db, &shutdown).await;
         let shutdown = shutdown.clone();
         tokio::spawn(async move { collector.run(shutdown).await })
     };

@@ -4,6 +4,7 @@ use reelfleet_api::{Api, ApiConfig, JWT_SECRET, LISTEN_ADDR};
 use reelfleet_db::{Db, NewUser, Role, User};
 use reelfleet_job::RetryPolicy;
 use reelfleet_media::Profiles;
+use reelfleet_metric::PublisherConfig;
 use reelfleet_queue::{Relay, RelayConfig};
 use reelfleet_runtime::{Clock, Shutdown, Var, Vars, start_telemetry};
 use reelfleet_scaling::Rule;
@@ -39,6 +40,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
     let profiles = Profiles::builtin();
     let config = ApiConfig::from_vars(&mut vars, compose::profile_infos(&profiles));
     let worker = WorkerConfig::from_vars(&mut vars);
+    let metrics = PublisherConfig::from_vars(&mut vars);
     let address = vars.text(&LISTEN_ADDR).unwrap_or_default();
     vars.finish()?;
     let rule = rule(&args, &worker)?;
@@ -62,6 +64,7 @@ pub(super) async fn run(args: UpArgs) -> Result<ExitCode, Failure> {
 
     let shutdown = Shutdown::new();
     let announcing = tokio::spawn(announcement.keep(parts.db.clone(), shutdown.clone()));
+    compose::publish(metrics, &parts.db, &shutdown).await;
     let relay = Relay::new(parts.db.clone(), parts.queue.clone(), RelayConfig::default());
     let collector =
         Collector::new(parts.db.clone(), parts.storage.clone(), worker.work_dir.clone());
