@@ -1,4 +1,4 @@
-//! Values to CloudWatch, and whether it is safe to send them again.
+//! Values to `CloudWatch`, and whether it is safe to send them again.
 
 use std::{error::Error as _, io::ErrorKind, time::Duration};
 

@@ -18,7 +18,7 @@ const CLOUDWATCH_PERIOD_SECONDS: Var = Var::new(
 /// The variables read here.
 pub const VARS: &[Var] = &[CLOUDWATCH_ENVIRONMENT, CLOUDWATCH_PERIOD_SECONDS];
 
-/// What CloudWatch takes as a value of a dimension.
+/// What `CloudWatch` takes as a value of a dimension.
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html>
 const LONGEST: usize = 1024;
 

@@ -1,4 +1,4 @@
-//! Publishers against CloudWatch of an emulator, on a database of their own.
+//! Publishers against `CloudWatch` of an emulator, on a database of their own.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -99,7 +99,7 @@ async fn a_period_is_not_taken_again_after_the_clock_was_set_back_nor_waited_for
     let moved = async |statement| {
         sqlx::query(statement).execute(&pool).await.unwrap();
     };
-    suite::duties::clock_set_back(&db, moved).await;
+    suite::clock_set_back(&db, moved).await;
 }
 
 #[tokio::test]

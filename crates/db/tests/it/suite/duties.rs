@@ -55,24 +55,3 @@ pub(crate) async fn a_period_is_taken_once_by_whoever_asks_first(db: Db) {
     }
     assert!(taken.windows(2).all(|two| two[1].since(two[0]) >= period), "{taken:?}");
 }
-
-/// Moves the last period of `publish` by so many milliseconds, as a clock would that was wrong when it was taken.
-pub(crate) const MOVE: &str = "UPDATE turns SET slot = slot + 60000 WHERE duty = 'publish'";
-pub(crate) const MOVE_FAR: &str = "UPDATE turns SET slot = slot + 7200000 WHERE duty = 'publish'";
-
-/// C9: clocks that are set back. `moved` runs a statement beside our back.
-pub(crate) fn clock_set_back(
-    db: &Db,
-    moved: impl AsyncFn(&'static str),
-) -> impl Future<Output = ()> {
-    async move {
-        let period = Duration::from_millis(1);
-        assert!(db.take_turn("publish", period).await.unwrap().is_some());
-        moved(MOVE).await;
-        for _ in 0..20 {
-            assert_eq!(db.take_turn("publish", period).await.unwrap(), None, "had been taken");
-        }
-        moved(MOVE_FAR).await;
-        assert!(db.take_turn("publish", period).await.unwrap().is_some(), "waits for two hours");
-    }
-}

@@ -113,17 +113,31 @@ pub(crate) fn first_of(all: &sqlx::migrate::Migrator) -> sqlx::migrate::Migrator
 }
 
 /// What a database of the first version must come through.
-pub(crate) fn brought_up(db: &Db) -> impl Future<Output = ()> {
-    async move {
-        let video = queued(db).await;
-        let said = db.check().await.unwrap_err().to_string();
-        assert!(said.contains("it has had 1 of"), "{said}");
-        db.migrate().await.unwrap();
-        db.check().await.unwrap();
-        assert!(db.video(video.owner, video.id).await.unwrap().is_some());
-        assert_eq!(db.work(LEASE).await.unwrap().waiting_jobs(), 1);
-        assert!(db.take_turn("publish", LEASE).await.unwrap().is_some());
+pub(crate) async fn brought_up(db: &Db) {
+    let video = queued(db).await;
+    let said = db.check().await.unwrap_err().to_string();
+    assert!(said.contains("it has had 1 of"), "{said}");
+    db.migrate().await.unwrap();
+    db.check().await.unwrap();
+    assert!(db.video(video.owner, video.id).await.unwrap().is_some());
+    assert_eq!(db.work(LEASE).await.unwrap().waiting_jobs(), 1);
+    assert!(db.take_turn("publish", LEASE).await.unwrap().is_some());
+}
+
+/// Moves the last period of `publish` by so many milliseconds, as a clock would that was wrong when it was taken.
+const MOVE: &str = "UPDATE turns SET slot = slot + 60000 WHERE duty = 'publish'";
+const MOVE_FAR: &str = "UPDATE turns SET slot = slot + 7200000 WHERE duty = 'publish'";
+
+/// C9: clocks that are set back. `moved` runs a statement beside our back.
+pub(crate) async fn clock_set_back(db: &Db, moved: impl AsyncFn(&'static str)) {
+    let period = Duration::from_millis(1);
+    assert!(db.take_turn("publish", period).await.unwrap().is_some());
+    moved(MOVE).await;
+    for _ in 0..20 {
+        assert_eq!(db.take_turn("publish", period).await.unwrap(), None, "had been taken");
     }
+    moved(MOVE_FAR).await;
+    assert!(db.take_turn("publish", period).await.unwrap().is_some(), "waits for two hours");
 }
 
 /// Runs every test of the suite on a database of its own, which `$fresh` makes along with what
