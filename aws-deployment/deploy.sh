@@ -31,7 +31,7 @@ plan, up
   --to STACK             end with this stack
   --allow-stateful-replacement STACK/RESOURCE
                          let a change replace or delete this bucket, queue, database or secret (may be repeated)
-  --alarm-minutes N      how long after an update alarms still roll it back; default 5
+  --alarm-minutes N      how long after an update alarms still roll it back; default 10
   --no-alarm-rollback    update even though an alarm is ringing
   --templates FOLDER     other templates
   --timeout MINUTES      longest wait for one stack

@@ -142,7 +142,7 @@ is_of_environment() {
 
 # With every version of everything, a thousand at a time.
 delete_bucket() {
-    local bucket=$1 batch
+    local bucket=$1 batch answer
     say "the bucket $bucket is emptied and deleted"
     while :; do
         batch=$(call s3api list-object-versions --bucket "$bucket" --max-items 1000 |
@@ -151,8 +151,9 @@ delete_bucket() {
         [ "$(jq '.Objects | length' <<<"$batch")" -gt 0 ] || break
         # By a file: a thousand long names are more than an argument may be.
         printf '%s' "$batch" >"$SCRATCH/batch.json"
-        call s3api delete-objects --bucket "$bucket" --delete "file://$SCRATCH/batch.json" |
-            jq -e '.Errors | length == 0' >/dev/null || fail "$bucket cannot be emptied"
+        # Without errors there is no answer at all.
+        answer=$(call s3api delete-objects --bucket "$bucket" --delete "file://$SCRATCH/batch.json") &&
+            jq -e '.Errors | length == 0' <<<"${answer:-"{}"}" >/dev/null || fail "$bucket cannot be emptied"
     done
     call s3api delete-bucket --bucket "$bucket" || fail "$bucket cannot be deleted"
 }

@@ -5,6 +5,10 @@
 EMPTY_WAIT=45
 # Longest wait for the database to stop or start, minutes.
 DATABASE_WAIT=40
+# Longest wait until the alarms of an environment that was parked are quiet, minutes.
+QUIET_WAIT=20
+# Whether this run has started a parked environment.
+UNPARKED=
 
 command_park() {
     local groups
@@ -23,7 +27,8 @@ command_park() {
 # Alarms of a parked environment would ring all the time.
 switch_alarms() {
     local names
-    names=$(call cloudwatch describe-alarms --alarm-name-prefix "$ENVIRONMENT-" |
+    # shellcheck disable=SC2046 # one word an alarm
+    names=$(call cloudwatch describe-alarms --alarm-names $(alarm_names) |
         jq -r '[.MetricAlarms[]?, .CompositeAlarms[]?][].AlarmName')
     [ -n "$names" ] || return 0
     # shellcheck disable=SC2086 # one word an alarm: their names have no spaces
@@ -64,6 +69,8 @@ wait_until_empty() {
     while :; do
         left=$(groups_json | jq '[.AutoScalingGroups[].Instances[]?] | length') || left=unknown
         [ "$left" != 0 ] || return 0
+        # One that was idle before may have taken a job, and protected itself, since.
+        send_away_busy
         [ "$left" = "$said" ] || { note "  $left instances are left" && said=$left; }
         [ $SECONDS -lt $until ] ||
             fail "after $minutes minutes $left instances are left. They leave by themselves; then run this again"
@@ -125,5 +132,6 @@ unpark() {
             fail "$name: the note of its sizes cannot be removed"
         parked=yes
     done < <(jq -r '.AutoScalingGroups[] | . as $group | .Tags[]? | select(.Key == "parked") | "\($group.AutoScalingGroupName) \(.Value)"' <<<"$groups")
+    UNPARKED=$parked
     [ -z "$parked" ] || switch_alarms enable
 }

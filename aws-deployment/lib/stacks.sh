@@ -21,6 +21,12 @@ describe() {
     fi
 }
 
+# Names of this environment's alarms, as the templates give them. By their beginning alone they
+# could be those of an environment whose name begins like ours.
+alarm_names() {
+    sed -n "s/^ *AlarmName: !Sub '\${EnvironmentName}-\([a-z0-9-]*\)'.*/$ENVIRONMENT-\1/p" "$TEMPLATES"/*.yaml
+}
+
 # All stacks of this environment as they are now, in one question.
 read_stacks() {
     local answer

@@ -107,7 +107,8 @@ status_of_queue() {
 }
 
 status_of_alarms() {
-    call cloudwatch describe-alarms --alarm-name-prefix "$ENVIRONMENT-" | jq -r '
+    # shellcheck disable=SC2046 # one word an alarm
+    call cloudwatch describe-alarms --alarm-names $(alarm_names) | jq -r '
         [.MetricAlarms[]?, .CompositeAlarms[]?] as $all
         | ($all | map(select(.StateValue == "ALARM"))) as $ringing
         | "alarms: \($all | length), of which ring \($ringing | length)"

@@ -14,14 +14,25 @@ longest_wait() {
 # Sets `rollback` of the caller to the alarms that take an update back. Each stack says itself which
 # (its output RollbackAlarmArns): those on load and on the past say nothing of a new release.
 rollback_options() {
-    local description=$1 names alarms ringing
-    [ -n "$ALARM_ROLLBACK" ] || return 0
+    local description=$1 names alarms ringing until looks=0
+    if [ -z "$ALARM_ROLLBACK" ]; then
+        # Those of the last update hold on until they are taken away.
+        rollback=(--rollback-configuration '{"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}')
+        return 0
+    fi
     names=$(output_of "$description" RollbackAlarmArns | tr , '\n' | sed 's/.*:alarm://')
     [ -n "$names" ] || return 0
-    # shellcheck disable=SC2086 # one word an alarm: their names have no spaces
-    alarms=$(call cloudwatch describe-alarms --alarm-names $names) || fail "the alarms cannot be read"
-    # An alarm that rings already would undo the update at once.
-    ringing=$(jq -r '[.MetricAlarms[] | select(.StateValue == "ALARM").AlarmName] | join(", ")' <<<"$alarms")
+    until=$((SECONDS + ${UNPARKED:+${TIMEOUT:-$QUIET_WAIT}}0 * 6))
+    while :; do
+        # shellcheck disable=SC2086 # one word an alarm: their names have no spaces
+        alarms=$(call cloudwatch describe-alarms --alarm-names $names) || fail "the alarms cannot be read"
+        # An alarm that rings already would undo the update at once.
+        ringing=$(jq -r '[.MetricAlarms[] | select(.StateValue == "ALARM").AlarmName] | join(", ")' <<<"$alarms")
+        # Those of an environment that was parked until now ring until its instances are there.
+        [ -n "$ringing" ] && [ $SECONDS -lt $until ] || break
+        [ $looks -gt 0 ] || note "waiting until $ringing is quiet"
+        pause_before $((looks++))
+    done
     [ -z "$ringing" ] ||
         refuse "$ringing is ringing, and would roll the update back at once. If the update is the remedy: --no-alarm-rollback"
     # shellcheck disable=SC2034 # the caller's

@@ -44,7 +44,10 @@ fn executable() -> PathBuf {
 #[must_use]
 pub fn command() -> Command {
     #[expect(clippy::disallowed_methods, reason = "these tests are about processes")]
-    let mut command = Command::new(executable());
+    let mut command = Command::new("env");
+    // A shell without job control has what it runs beside itself ignore SIGINT and SIGQUIT. This
+    // becomes the executable: there is no process more.
+    command.arg("--default-signal").arg(executable());
     // Settings of the person who runs the tests must not reach what is tested.
     for name in settings::all() {
         command.env_remove(name);

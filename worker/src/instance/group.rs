@@ -24,6 +24,8 @@ pub(super) enum Refused {
     NoWait,
     /// The instance is not in service yet, or not any more.
     NotInService,
+    /// Nobody knows whether it had its effect: no answer, or one that says so. In words for the log.
+    Unheard(String),
     /// Anything else, in words for the log.
     Other(String),
 }
@@ -33,7 +35,7 @@ impl fmt::Display for Refused {
         match self {
             Self::NoWait => f.write_str("the group does not wait for this instance"),
             Self::NotInService => f.write_str("the instance is not in service"),
-            Self::Other(why) => f.write_str(why),
+            Self::Unheard(why) | Self::Other(why) => f.write_str(why),
         }
     }
 }
@@ -125,7 +127,7 @@ where
     match tokio::time::timeout(TRY, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(refused(&error)),
-        Err(_) => Err(Refused::Other("no answer in time".to_owned())),
+        Err(_) => Err(Refused::Unheard("no answer in time".to_owned())),
     }
 }
 
@@ -141,8 +143,12 @@ where
         (Some("ValidationError"), Some(said)) if said.contains("is not in InService") => {
             Refused::NotInService
         }
-        (Some(code), Some(said)) => Refused::Other(format!("{code}: {said}")),
-        (Some(code), None) => Refused::Other(code.to_owned()),
+        (Some(code), said) => {
+            let why = said.map_or_else(|| code.to_owned(), |said| format!("{code}: {said}"));
+            let failed =
+                error.raw_response().is_none_or(|answer| answer.status().is_server_error());
+            if failed { Refused::Unheard(why) } else { Refused::Other(why) }
+        }
         _ => {
             let mut why = error.to_string();
             let mut cause = std::error::Error::source(error);
@@ -150,7 +156,7 @@ where
                 why = format!("{why}: {error}");
                 cause = error.source();
             }
-            Refused::Other(why)
+            Refused::Unheard(why)
         }
     }
 }

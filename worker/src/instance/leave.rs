@@ -110,7 +110,7 @@ pub(super) async fn complete(group: &Group, hook: &str, id: &str, bounds: Bounds
             }
             Err(error) => error,
         };
-        doubtful |= error != Refused::NoWait;
+        doubtful |= matches!(error, Refused::Unheard(_));
         let wait = backoff.next_wait();
         if Instant::now() + wait + TRY > until {
             tracing::error!(%error, "the group could not be told that this instance may go: it waits for its hook's time");

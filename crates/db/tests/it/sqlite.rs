@@ -61,7 +61,10 @@ async fn a_schema_that_no_migration_leads_from_is_refused_in_plain_words() {
             "UPDATE _sqlx_migrations SET checksum = x'00'",
             "it was made by a development version. Start with a new database.",
         ),
-        ("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2", "it was made by a newer version"),
+        (
+            "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2",
+            "it was made by a newer version",
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let db = open(folder.path()).await;
