@@ -25,7 +25,12 @@ pub struct Fleet {
 }
 
 /// The executable under test: built into the same folder as this test.
-fn executable() -> PathBuf {
+///
+/// # Panics
+///
+/// It was not built.
+#[must_use]
+pub fn executable() -> PathBuf {
     let mut path = std::env::current_exe().unwrap_or_default();
     path.pop();
     if path.ends_with("deps") {

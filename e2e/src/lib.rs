@@ -37,7 +37,7 @@ pub mod wire;
 use std::time::{Duration, Instant};
 
 pub use commit::commit;
-pub use fleet::{Fleet, command, files_below, reelfleet};
+pub use fleet::{Fleet, command, executable, files_below, reelfleet};
 pub use http::{Answer, Client};
 pub use packages::packages;
 pub use submit::took_s;

@@ -29,7 +29,7 @@ fn release(cloud: &Cloud, to: &Path, umask: &str) -> String {
     fs::write(&authorities, "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n").unwrap();
     let mut sh = cloud.command("sh");
     sh.args(["-c", "umask \"$0\"; exec \"$@\"", umask]).arg(deployment().join("release.sh"));
-    sh.args(["--version", "9.8.7", "--executable"]).arg(reelfleet_e2e::command().get_program());
+    sh.args(["--version", "9.8.7", "--executable"]).arg(reelfleet_e2e::executable());
     sh.arg("--rds-ca").arg(&authorities).arg("--output").arg(to);
     Said::of(&run(&mut sh)).fine()
 }
