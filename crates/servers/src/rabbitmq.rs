@@ -155,7 +155,8 @@ impl RabbitMq {
 
     fn order(&self, line: &str) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.orders))?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        // It closes one connection after the other, and each takes seconds on a machine that is busy.
+        stream.set_read_timeout(Some(START))?;
         stream.write_all(format!("{line}\n").as_bytes())?;
         let mut answer = [0; 5];
         stream.read_exact(&mut answer)
