@@ -7,14 +7,22 @@ Host = fun(Name) ->
     ok = rabbit_auth_backend_internal:set_permissions(<<"guest">>, Name, All, All, All, <<"test">>)
 end,
 
-Close = fun() ->
-    [rabbit_networking:close_connection(Pid, "by order") || Pid <- rabbit_networking:connections()]
+Close = fun(Name) ->
+    Is = fun(Pid) ->
+        %% One that is still being opened, or has just gone, has no virtual host to tell.
+        try rabbit_networking:connection_info(Pid, [vhost]) =:= [{vhost, Name}]
+        catch _:_ -> false
+        end
+    end,
+    Found = [Pid || Pid <- rabbit_networking:connections(), Is(Pid)],
+    [rabbit_networking:close_connection(Pid, "by order") || Pid <- Found],
+    true = Found =/= []
 end,
 
 Obey = fun(Client) ->
     case gen_tcp:recv(Client, 0) of
         {ok, <<"host ", Name/binary>>} -> Host(string:trim(Name));
-        {ok, <<"close\n">>} -> Close()
+        {ok, <<"close ", Name/binary>>} -> Close(string:trim(Name))
     end,
     gen_tcp:send(Client, "done\n"),
     gen_tcp:close(Client)

@@ -117,13 +117,13 @@ impl RabbitMq {
         self.port
     }
 
-    /// Closes every connection, as an operator can.
+    /// Closes every connection to a virtual host, as an operator can.
     ///
     /// # Panics
     ///
-    /// The node is away.
-    pub fn close_connections(&self) {
-        self.order("close").expect("the node is there");
+    /// There is none, or the node is away.
+    pub fn close_connections(&self, host: &str) {
+        self.order(&format!("close {host}")).expect("the node is there, and a connection");
     }
 
     /// Ends it as a power cut would: without a word to anybody.
@@ -155,7 +155,7 @@ impl RabbitMq {
 
     fn order(&self, line: &str) -> std::io::Result<()> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.orders))?;
-        // It closes one connection after the other, and each takes seconds on a machine that is busy.
+        // Connections are closed one after the other, which takes seconds on a busy machine.
         stream.set_read_timeout(Some(START))?;
         stream.write_all(format!("{line}\n").as_bytes())?;
         let mut answer = [0; 5];

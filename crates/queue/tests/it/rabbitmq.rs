@@ -167,8 +167,7 @@ async fn connections_that_are_closed_are_made_again_and_old_receipts_do_nothing(
         let queue = queue.clone();
         async move { queue.receive(Kind::Transcode, 0, 1, LONG, &Shutdown::new()).await }
     });
-    // It closes those of the other tests, too; they are to stand it.
-    NODE.close_connections();
+    NODE.close_connections(url.rsplit_once('/').unwrap().1);
     let mut again = waiting.await.unwrap().unwrap();
     while again.len() < 2 {
         again.extend(receive(queue, 2).await);
