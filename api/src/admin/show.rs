@@ -1,7 +1,7 @@
 use axum::{Json, extract::State};
 use reelfleet_db::Job;
 use reelfleet_job::{JobId, Payload, State as JobState};
-use reelfleet_metric::{Observed, Waits};
+use reelfleet_metric::{Observed, Task, Waits};
 
 use super::{
     body::ExplainedJob,
@@ -69,15 +69,16 @@ async fn expected(state: &AppState, observed: &Observed, job: &Job) -> Answer<Kn
     let Payload::Transcode { video, profile } = &job.payload else { return Ok(Known::default()) };
     let video =
         if job.state.is_closed() { None } else { state.db.video(job.owner, *video).await? };
-    let Some(bytes) = video.map(|video| video.source_bytes) else { return Ok(Known::default()) };
+    let Some(video) = video else { return Ok(Known::default()) };
+    let (bytes, duration) = (video.source_bytes, video.source_duration);
+    let task = Task { profile, bytes, duration };
     let (priority, due) = (job.priority, job.run_at);
     Ok(match (job.state, job.started_at) {
-        (JobState::Running, Some(began)) => Known {
-            end: observed.expected_end((profile, bytes), job.progress, began),
-            ..Known::default()
-        },
+        (JobState::Running, Some(began)) => {
+            Known { end: observed.expected_end(task, job.progress, began), ..Known::default() }
+        }
         _ => Known {
-            expected: observed.expected(&Waits { priority, profile, bytes, due }),
+            expected: observed.expected(&Waits { priority, task, due }),
             ..Known::default()
         },
     })

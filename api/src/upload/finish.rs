@@ -34,6 +34,7 @@ pub(super) async fn finish(
         profile: settled.profile,
         priority: settled.priority,
         source_bytes: received.bytes,
+        source_duration: received.duration,
         idempotency_key: key,
         fingerprint,
         max_attempts: state.config.max_attempts,

@@ -13,6 +13,7 @@ mod details;
 mod finish;
 mod form;
 mod gate;
+mod length;
 mod receive;
 
 pub(crate) use call::{__path_upload, upload};

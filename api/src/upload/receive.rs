@@ -1,8 +1,10 @@
+use std::time::Duration;
+
 use reelfleet_job::VideoId;
 use reelfleet_storage::{Key, Upload};
 use sha2::{Digest, Sha256};
 
-use super::{client_body::BodyError, details::Settled};
+use super::{client_body::BodyError, details::Settled, length::Length};
 use crate::{
     problem::{Answer, Problem, codes, disk_full},
     state::AppState,
@@ -13,6 +15,7 @@ pub(super) struct Receiving {
     id: VideoId,
     upload: Upload,
     hash: Sha256,
+    length: Length,
     bytes: u64,
     most: u64,
 }
@@ -23,6 +26,8 @@ pub(super) struct Received {
     pub(super) id: VideoId,
     pub(super) upload: Upload,
     pub(super) bytes: u64,
+    /// As it claims itself.
+    pub(super) duration: Option<Duration>,
     hash: [u8; 32],
 }
 
@@ -30,7 +35,8 @@ impl Receiving {
     pub(super) async fn begin(state: &AppState) -> Answer<Self> {
         let id = VideoId::generate();
         let upload = state.storage.upload(&Key::source(id)).await.map_err(not_stored)?;
-        Ok(Self { id, upload, hash: Sha256::new(), bytes: 0, most: state.config.max_upload_bytes })
+        let most = state.config.max_upload_bytes;
+        Ok(Self { id, upload, hash: Sha256::new(), length: Length::default(), bytes: 0, most })
     }
 
     pub(super) async fn write(&mut self, state: &AppState, chunk: &[u8]) -> Answer<()> {
@@ -39,6 +45,7 @@ impl Receiving {
             return Err(too_large(self.most));
         }
         self.hash.update(chunk);
+        self.length.look(chunk);
         self.upload.write(chunk).await.map_err(not_stored)?;
         state.metrics.uploaded(chunk.len() as u64);
         Ok(())
@@ -49,7 +56,8 @@ impl Receiving {
             return Err(Problem::new(&codes::EMPTY_FILE, "The file has no content."));
         }
         let hash = self.hash.finalize().into();
-        Ok(Received { id: self.id, upload: self.upload, bytes: self.bytes, hash })
+        let duration = self.length.claimed(self.bytes);
+        Ok(Received { id: self.id, upload: self.upload, bytes: self.bytes, duration, hash })
     }
 }
 

@@ -1,6 +1,6 @@
 use reelfleet_db::Video;
 use reelfleet_job::VideoStatus;
-use reelfleet_metric::Waits;
+use reelfleet_metric::{Task, Waits};
 use reelfleet_runtime::Timestamp;
 
 use crate::state::AppState;
@@ -24,16 +24,18 @@ pub(crate) async fn expected_at<'a>(
         }
     };
     let expected = |video: &Video| {
-        let (profile, bytes) = (&*video.profile, video.source_bytes);
+        let (profile, bytes, duration) =
+            (&*video.profile, video.source_bytes, video.source_duration);
+        let task = Task { profile, bytes, duration };
         match (video.status, video.started_at) {
             _ if video.cancelling => None,
             (VideoStatus::Queued, _) => {
                 let (priority, due) = (video.priority, video.due_at);
-                let job = Waits { priority, profile, bytes, due };
+                let job = Waits { priority, task, due };
                 observed.expected(&job).map(|expected| expected.ends)
             }
             (VideoStatus::Processing, Some(began)) => {
-                observed.expected_end((profile, bytes), video.progress, began)
+                observed.expected_end(task, video.progress, began)
             }
             _ => None,
         }

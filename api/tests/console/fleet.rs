@@ -76,6 +76,7 @@ impl Fleet {
             profile: "web".into(),
             priority: Priority::Normal,
             source_bytes: 48_312_345,
+            source_duration: None,
             idempotency_key: None,
             fingerprint: title.into(),
             max_attempts: 5,

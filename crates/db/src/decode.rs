@@ -122,6 +122,9 @@ macro_rules! decoders {
                 cancelling: row.try_get::<bool, _>("cancel_requested")? && !state.is_closed(),
                 progress: row.try_get("progress")?,
                 source_bytes: count(row, "source_bytes")?,
+                source_duration: row
+                    .try_get::<Option<i64>, _>("source_ms")?
+                    .map(|ms| std::time::Duration::from_millis(ms.max(0).unsigned_abs())),
                 created_at: moment(row, "created_at")?,
                 due_at: moment(row, "run_at")?,
                 started_at: optional_moment(row, "started_at")?,

@@ -10,17 +10,18 @@ use reelfleet_scaling::{
     forecast::{self, OWN_PACE, Running},
 };
 
-use crate::{Observed, observe::running};
+use crate::{
+    Observed,
+    observe::{alike, running},
+};
 
 /// A job that waits, as far as it matters for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits<'a> {
     /// How urgent.
     pub priority: Priority,
-    /// Name of its profile.
-    pub profile: &'a str,
-    /// Size of its source.
-    pub bytes: u64,
+    /// What it is.
+    pub task: Task<'a>,
     /// When it is or was due.
     pub due: Timestamp,
 }
@@ -42,8 +43,7 @@ impl Observed {
         if self.work.slots == 0 || !self.experience.knows_anything() {
             return None;
         }
-        let task = Task { profile: job.profile, bytes: job.bytes, duration: None };
-        let own = self.experience.expected(&task);
+        let own = self.experience.expected(&job.task);
         let ahead = self.seconds_ahead(job, own.as_secs_f64());
         let rests = running(&self.work).map(|job| self.rest(&job)).collect();
         let wait = free_after(rests, self.work.slots, ahead);
@@ -56,12 +56,11 @@ impl Observed {
     #[must_use]
     pub fn expected_end(
         &self,
-        (profile, bytes): (&str, u64),
+        task: Task<'_>,
         progress: f64,
         began: Timestamp,
     ) -> Option<Timestamp> {
         let told = progress >= OWN_PACE || self.experience.knows_anything();
-        let task = Task { profile, bytes, duration: None };
         let running = Running { task, progress, took: self.work.at.since(began) };
         let rest = forecast::rest(&self.experience, &running);
         told.then(|| self.work.at.plus(rest))
@@ -77,7 +76,7 @@ impl Observed {
         let mut ahead = 0.0;
         let mut others = [0.0; Priority::ALL.len()];
         for group in &self.work.waiting {
-            let seconds = self.seconds_of(group);
+            let seconds = forecast::seconds_of(&self.experience, &alike(group));
             if group.priority == job.priority {
                 ahead += seconds * part_before(group, job.due);
             } else {
@@ -90,12 +89,6 @@ impl Observed {
         let others = others.iter().zip(Priority::ALL);
         let others: f64 = others.map(|(sum, of)| sum.min(meanwhile * share(of))).sum();
         ahead + others
-    }
-
-    fn seconds_of(&self, group: &WaitingJobs) -> f64 {
-        let bytes = group.bytes.checked_div(group.jobs).unwrap_or(0);
-        let one = Task { profile: &group.profile, bytes, duration: None };
-        self.experience.expected(&one).as_secs_f64() * group.jobs as f64
     }
 }
 

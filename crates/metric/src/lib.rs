@@ -33,3 +33,4 @@ pub use config::{PublisherConfig, VARS};
 pub use expect::{Expected, Waits};
 pub use observe::{Observed, Observer, WORKER_SILENT};
 pub use publish::Publisher;
+pub use reelfleet_scaling::experience::Task;

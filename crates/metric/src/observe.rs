@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reelfleet_db::{Db, Error, Work};
+use reelfleet_db::{Db, Error, WaitingJobs, Work};
 use reelfleet_scaling::{
     experience::{Done, Experience, Task},
     forecast::{self, Group, Running},
@@ -40,20 +40,10 @@ impl Observed {
         let experience = Experience::of(work.done.iter().map(|job| Done {
             profile: job.profile.clone(),
             bytes: job.bytes,
-            // That of the result is known, but a profile may cut the source.
-            duration: None,
+            duration: job.duration,
             took: job.took,
         }));
-        let waiting: Vec<_> = work
-            .waiting
-            .iter()
-            .map(|group| Group {
-                profile: group.profile.clone(),
-                jobs: group.jobs,
-                bytes: group.bytes,
-                duration: None,
-            })
-            .collect();
+        let waiting: Vec<_> = work.waiting.iter().map(alike).collect();
         let running: Vec<_> = running(&work).collect();
         let seconds_left = forecast::seconds_left(&experience, &waiting, &running);
         let values = Published::of(&metric::Work {
@@ -96,10 +86,16 @@ impl Observed {
     }
 }
 
+/// Waiting jobs as the forecast takes them.
+pub(crate) fn alike(waiting: &WaitingJobs) -> Group {
+    let WaitingJobs { jobs, bytes, duration, .. } = *waiting;
+    Group { profile: waiting.profile.clone(), jobs, bytes, duration }
+}
+
 /// Running jobs as the forecast takes them.
 pub(crate) fn running(work: &Work) -> impl Iterator<Item = Running<'_>> {
     work.running.iter().map(|job| Running {
-        task: Task { profile: &job.profile, bytes: job.bytes, duration: None },
+        task: Task { profile: &job.profile, bytes: job.bytes, duration: job.duration },
         progress: job.progress,
         took: job.took,
     })

@@ -71,6 +71,7 @@ impl Stage {
             profile: "web".to_owned(),
             priority: Priority::Normal,
             source_bytes: 10_000_000,
+            source_duration: None,
             idempotency_key: None,
             fingerprint: "f".to_owned(),
             max_attempts: 3,

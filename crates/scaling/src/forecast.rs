@@ -42,7 +42,7 @@ const OVERDUE: f64 = 0.1;
 /// Seconds that one slot would need for all of these jobs, one after another.
 #[must_use]
 pub fn seconds_left(experience: &Experience, waiting: &[Group], running: &[Running<'_>]) -> f64 {
-    let waiting: f64 = waiting.iter().map(|group| seconds_of_group(experience, group)).sum();
+    let waiting: f64 = waiting.iter().map(|group| seconds_of(experience, group)).sum();
     let running: f64 = running.iter().map(|running| rest(experience, running).as_secs_f64()).sum();
     bounded(waiting + running)
 }
@@ -68,7 +68,9 @@ pub fn expected_wait(seconds_ahead: f64, slots: u32) -> Option<Duration> {
     (slots > 0).then(|| Duration::from_secs_f64(bounded(seconds_ahead) / f64::from(slots)))
 }
 
-fn seconds_of_group(experience: &Experience, group: &Group) -> f64 {
+/// Seconds that one slot would need for all jobs of a group.
+#[must_use]
+pub fn seconds_of(experience: &Experience, group: &Group) -> f64 {
     let Some(bytes) = group.bytes.checked_div(group.jobs) else {
         return 0.0;
     };

@@ -60,6 +60,7 @@ impl Place {
             profile: "web".to_owned(),
             priority: LANE.priority,
             source_bytes: 1,
+            source_duration: None,
             idempotency_key: None,
             fingerprint: "f".to_owned(),
             max_attempts,

@@ -49,6 +49,7 @@ impl Place {
             profile: "web".to_owned(),
             priority: Priority::Normal,
             source_bytes: 1,
+            source_duration: None,
             idempotency_key: None,
             fingerprint: "f".to_owned(),
             max_attempts: 3,

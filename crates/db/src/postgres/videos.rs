@@ -2,7 +2,7 @@ use reelfleet_job::{JobId, Payload, UserId, VideoId};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
-use super::{Postgres, decode, whole};
+use super::{Postgres, decode, millis, whole};
 use crate::{
     Error, File, NewVideo, Page, Result, StoredFile, Submitted, Topic, User, Video, VideoFilter,
 };
@@ -45,9 +45,9 @@ impl Postgres {
             "WITH job AS (
                 INSERT INTO jobs (id, kind, payload, priority, state, owner, run_at, max_attempts, created_at)
                 VALUES ($1, $2, $3, $4, 'queued', $5, now_ms(), $6, now_ms()))
-             INSERT INTO videos (id, owner, job, title, profile, source_bytes, idempotency_key,
+             INSERT INTO videos (id, owner, job, title, profile, source_bytes, source_ms, idempotency_key,
                                  fingerprint, created_at)
-             VALUES ($7, $5, $1, $8, $9, $10, $11, $12, now_ms())",
+             VALUES ($7, $5, $1, $8, $9, $10, $11, $12, $13, now_ms())",
         )
         .bind(job)
         .bind(payload.kind().as_str())
@@ -59,6 +59,7 @@ impl Postgres {
         .bind(&new.title)
         .bind(&new.profile)
         .bind(whole(new.source_bytes))
+        .bind(new.source_duration.map(millis))
         .bind(&new.idempotency_key)
         .bind(&new.fingerprint)
         .execute(&mut *transaction)

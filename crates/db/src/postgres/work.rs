@@ -18,19 +18,19 @@ impl Postgres {
             "SELECT now_ms() AS at,
                 (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND kind = 'transcode') AS scheduled,
                 (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
-                (SELECT coalesce(json_agg(json_build_array(priority, profile, jobs, bytes, first, last)), '[]')::text FROM (
-                    SELECT priority, profile, count(*) AS jobs, sum(bytes) AS bytes, min(run_at) AS first, max(run_at) AS last
-                      FROM (SELECT j.priority, j.run_at, coalesce(v.profile, '') AS profile, coalesce(v.source_bytes, 0) AS bytes,
+                (SELECT coalesce(json_agg(json_build_array(priority, profile, jobs, bytes, ms, first, last)), '[]')::text FROM (
+                    SELECT priority, profile, count(*) AS jobs, sum(bytes) AS bytes, sum(ms) AS ms, min(run_at) AS first, max(run_at) AS last
+                      FROM (SELECT j.priority, j.run_at, coalesce(v.profile, '') AS profile, coalesce(v.source_bytes, 0) AS bytes, v.source_ms AS ms,
                                    ntile(16) OVER (PARTITION BY j.priority ORDER BY j.run_at, j.id) AS part
                               FROM jobs j LEFT JOIN videos v ON v.job = j.id
                              WHERE j.state = 'queued' AND j.kind = 'transcode') AS placed
-                     GROUP BY priority, part, profile, ", size_class!(), ") AS alike) AS waiting,
-                (SELECT coalesce(json_agg(json_build_array(coalesce(v.profile, ''), coalesce(v.source_bytes, 0),
+                     GROUP BY priority, part, profile, ms IS NULL, ", size_class!(), ") AS alike) AS waiting,
+                (SELECT coalesce(json_agg(json_build_array(coalesce(v.profile, ''), coalesce(v.source_bytes, 0), v.source_ms,
                             CASE WHEN j.progress BETWEEN 0 AND 1 THEN j.progress ELSE 0 END,
                             greatest(0, now_ms() - j.started_at))), '[]')::text
                    FROM jobs j LEFT JOIN videos v ON v.job = j.id
                   WHERE j.state = 'running' AND j.kind = 'transcode') AS running,
-                (SELECT coalesce(json_agg(json_build_array(v.profile, v.source_bytes,
+                (SELECT coalesce(json_agg(json_build_array(v.profile, v.source_bytes, v.source_ms,
                             greatest(0, j.finished_at - j.started_at)) ORDER BY j.finished_at DESC), '[]')::text
                    FROM (SELECT id, started_at, finished_at FROM jobs WHERE state = 'done' AND kind = 'transcode'
                           ORDER BY finished_at DESC LIMIT 300) j JOIN videos v ON v.job = j.id) AS done,

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use reelfleet_job::{JobId, Priority, Reason, UserId, VideoId, VideoStatus};
 use reelfleet_runtime::Timestamp;
 
@@ -16,6 +18,8 @@ pub struct NewVideo {
     pub priority: Priority,
     /// Size of the source.
     pub source_bytes: u64,
+    /// How long the source lasts, as its header claims.
+    pub source_duration: Option<Duration>,
     /// The client's `Idempotency-Key`.
     pub idempotency_key: Option<String>,
     /// Hash over everything that was uploaded.
@@ -82,6 +86,8 @@ pub struct Video {
     pub progress: f64,
     /// Size of the source.
     pub source_bytes: u64,
+    /// How long the source lasts, as its header claims.
+    pub source_duration: Option<Duration>,
     /// When it was recorded.
     pub created_at: Timestamp,
     /// When its job is or was due.

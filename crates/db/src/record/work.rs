@@ -40,6 +40,8 @@ pub struct WaitingJobs {
     pub jobs: u64,
     /// Size of their sources, all together.
     pub bytes: u64,
+    /// How long their sources last by their headers, all together; none of them says so: `None`.
+    pub duration: Option<Duration>,
     /// When the first of them was due.
     pub first: Timestamp,
     /// When the last of them was due.
@@ -53,6 +55,8 @@ pub struct RunningJob {
     pub profile: String,
     /// Size of its source.
     pub bytes: u64,
+    /// How long its source lasts, as its header claims.
+    pub duration: Option<Duration>,
     /// 0 to 1.
     pub progress: f64,
     /// Since its claim.
@@ -66,6 +70,8 @@ pub struct DoneJob {
     pub profile: String,
     /// Size of its source.
     pub bytes: u64,
+    /// How long its source lasts, as its header claims.
+    pub duration: Option<Duration>,
     /// From the claim that ended it to its end.
     pub took: Duration,
 }
@@ -87,12 +93,13 @@ impl Work {
 
 /// Groups as a row has them.
 pub(crate) fn waiting(json: &str) -> Result<Vec<WaitingJobs>> {
-    let group = |(priority, profile, jobs, bytes, first, last): (String, _, _, _, _, _)| {
+    let group = |(priority, profile, jobs, bytes, ms, first, last): (String, _, _, _, _, _, _)| {
         Ok(WaitingJobs {
             priority: priority.parse().map_err(Error::damaged)?,
             profile,
             jobs,
             bytes,
+            duration: span(ms),
             first: Timestamp::from_millis(first),
             last: Timestamp::from_millis(last),
         })
@@ -102,9 +109,10 @@ pub(crate) fn waiting(json: &str) -> Result<Vec<WaitingJobs>> {
 
 /// Running jobs as a row has them.
 pub(crate) fn running(json: &str) -> Result<Vec<RunningJob>> {
-    let job = |(profile, bytes, progress, took)| RunningJob {
+    let job = |(profile, bytes, ms, progress, took)| RunningJob {
         profile,
         bytes,
+        duration: span(ms),
         progress,
         took: Duration::from_millis(took),
     };
@@ -113,9 +121,17 @@ pub(crate) fn running(json: &str) -> Result<Vec<RunningJob>> {
 
 /// Finished jobs as a row has them.
 pub(crate) fn done(json: &str) -> Result<Vec<DoneJob>> {
-    let job =
-        |(profile, bytes, took)| DoneJob { profile, bytes, took: Duration::from_millis(took) };
+    let job = |(profile, bytes, ms, took)| DoneJob {
+        profile,
+        bytes,
+        duration: span(ms),
+        took: Duration::from_millis(took),
+    };
     Ok(read(json)?.into_iter().map(job).collect())
+}
+
+fn span(ms: Option<u64>) -> Option<Duration> {
+    ms.map(Duration::from_millis)
 }
 
 fn read<T: DeserializeOwned>(json: &str) -> Result<Vec<T>> {

@@ -1,7 +1,7 @@
 use reelfleet_job::{JobId, Payload, UserId, VideoId};
 use sqlx::{Row, SqliteConnection};
 
-use super::{Sqlite, decode, now, users::token_version};
+use super::{Sqlite, decode, millis, now, users::token_version};
 use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter};
 
 /// A video with its job's state and its files. Segments of streams are left
@@ -43,9 +43,9 @@ impl Sqlite {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(concat!(
-            "INSERT INTO videos (id, owner, job, title, profile, source_bytes, idempotency_key,
+            "INSERT INTO videos (id, owner, job, title, profile, source_bytes, source_ms, idempotency_key,
                                  fingerprint, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ",
             now!(),
             ")"
         ))
@@ -55,6 +55,7 @@ impl Sqlite {
         .bind(&new.title)
         .bind(&new.profile)
         .bind(i64::try_from(new.source_bytes).unwrap_or(i64::MAX))
+        .bind(new.source_duration.map(millis))
         .bind(&new.idempotency_key)
         .bind(&new.fingerprint)
         .execute(&mut *transaction)

@@ -17,19 +17,19 @@ const WORK: &str = concat!(
             "SELECT ", now!(), " AS at,
                 (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND kind = 'transcode') AS scheduled,
                 (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
-                (SELECT json_group_array(json_array(priority, profile, jobs, bytes, first, last)) FROM (
-                    SELECT priority, profile, count(*) AS jobs, sum(bytes) AS bytes, min(run_at) AS first, max(run_at) AS last
-                      FROM (SELECT j.priority, j.run_at, coalesce(v.profile, '') AS profile, coalesce(v.source_bytes, 0) AS bytes,
+                (SELECT json_group_array(json_array(priority, profile, jobs, bytes, ms, first, last)) FROM (
+                    SELECT priority, profile, count(*) AS jobs, sum(bytes) AS bytes, sum(ms) AS ms, min(run_at) AS first, max(run_at) AS last
+                      FROM (SELECT j.priority, j.run_at, coalesce(v.profile, '') AS profile, coalesce(v.source_bytes, 0) AS bytes, v.source_ms AS ms,
                                    ntile(16) OVER (PARTITION BY j.priority ORDER BY j.run_at, j.id) AS part
                               FROM jobs j LEFT JOIN videos v ON v.job = j.id
                              WHERE j.state = 'queued' AND j.kind = 'transcode')
-                     GROUP BY priority, part, profile, ", size_class!(), ")) AS waiting,
-                (SELECT json_group_array(json_array(coalesce(v.profile, ''), coalesce(v.source_bytes, 0),
+                     GROUP BY priority, part, profile, ms IS NULL, ", size_class!(), ")) AS waiting,
+                (SELECT json_group_array(json_array(coalesce(v.profile, ''), coalesce(v.source_bytes, 0), v.source_ms,
                             iif(j.progress BETWEEN 0 AND 1, j.progress, 0), max(0, ", now!(), " - j.started_at)))
                    FROM jobs j LEFT JOIN videos v ON v.job = j.id
                   WHERE j.state = 'running' AND j.kind = 'transcode') AS running,
-                (SELECT json_group_array(json_array(profile, source_bytes, took)) FROM (
-                    SELECT v.profile, v.source_bytes, max(0, l.finished_at - l.started_at) AS took
+                (SELECT json_group_array(json_array(profile, source_bytes, source_ms, took)) FROM (
+                    SELECT v.profile, v.source_bytes, v.source_ms, max(0, l.finished_at - l.started_at) AS took
                       FROM (SELECT id, started_at, finished_at FROM jobs WHERE state = 'done' AND kind = 'transcode'
                              ORDER BY finished_at DESC LIMIT 300) l CROSS JOIN videos v ON v.job = l.id
                      ORDER BY l.finished_at DESC)) AS done,

@@ -15,6 +15,7 @@ fn work(slots: u32) -> Work {
     let done = |megabytes: u64| DoneJob {
         profile: "web".to_owned(),
         bytes: megabytes * 1_000_000,
+        duration: None,
         took: Duration::from_secs(megabytes * 10),
     };
     Work {
@@ -36,6 +37,7 @@ fn group(priority: Priority, jobs: u64, first: i64, last: i64) -> WaitingJobs {
         profile: "web".to_owned(),
         jobs,
         bytes: jobs * 1_000_000,
+        duration: None,
         first: at(first),
         last: at(last),
     }
@@ -45,13 +47,18 @@ fn half_done(took: u64) -> RunningJob {
     RunningJob {
         profile: "web".to_owned(),
         bytes: 1_000_000,
+        duration: None,
         progress: 0.5,
         took: Duration::from_secs(took),
     }
 }
 
+fn web(bytes: u64) -> Task<'static> {
+    Task { profile: "web", bytes, duration: None }
+}
+
 fn mine(priority: Priority) -> Waits<'static> {
-    Waits { priority, profile: "web", bytes: 1_000_000, due: at(-5) }
+    Waits { priority, task: web(1_000_000), due: at(-5) }
 }
 
 /// Seconds until the job begins.
@@ -101,17 +108,43 @@ fn a_job_that_is_not_due_yet_does_not_start_before() {
 }
 
 #[test]
+fn of_files_of_one_size_the_longer_one_takes_longer_where_that_is_known() {
+    let lasts = |seconds: u64| Some(Duration::from_secs(seconds));
+    let done = |nth: u64| DoneJob {
+        profile: "web".to_owned(),
+        bytes: 1_000_000,
+        duration: lasts(nth * 10),
+        took: Duration::from_secs(nth * 5),
+    };
+    let learnt = |waiting| Work { done: (1..=20).map(done).collect(), waiting, ..work(1) };
+    let ends = |waiting, duration| {
+        let job = Waits { task: Task { duration, ..web(1_000_000) }, ..mine(Priority::Normal) };
+        let expected = Observed::of(learnt(waiting)).expected(&job).unwrap();
+        (expected.starts.since(at(0)).as_secs_f64(), expected.ends.since(at(0)).as_secs_f64())
+    };
+    let (short, long) = (ends(Vec::new(), lasts(10)).1, ends(Vec::new(), lasts(200)).1);
+    assert!(short * 3.0 < long, "{short} {long}");
+    // The same of what stands before it.
+    let before = |ms| {
+        let group = WaitingJobs { duration: lasts(ms), ..group(Priority::Normal, 4, -20, -10) };
+        ends(vec![group], lasts(10)).0
+    };
+    let (short, long) = (before(40), before(800));
+    assert!(short * 3.0 < long, "{short} {long}");
+}
+
+#[test]
 fn what_nobody_can_know_is_not_told() {
     let job = mine(Priority::Normal);
     assert_eq!(Observed::of(work(0)).expected(&job), None, "no worker");
     let new = || Observed::of(Work { done: Vec::new(), ..work(2) });
     assert_eq!(new().expected(&job), None, "nothing has finished yet");
-    assert_eq!(new().expected_end(("web", 1_000_000), 0.01, at(-10)), None);
+    assert_eq!(new().expected_end(web(1_000_000), 0.01, at(-10)), None);
     // Its own pace tells, whatever others did.
-    assert_eq!(new().expected_end(("web", 1_000_000), 0.5, at(-10)), Some(at(10)));
+    assert_eq!(new().expected_end(web(1_000_000), 0.5, at(-10)), Some(at(10)));
     // Before, those that are like it do.
     let known = Observed::of(work(2));
-    assert_eq!(known.expected_end(("web", 2_000_000), 0.0, at(-5)), Some(at(15)));
+    assert_eq!(known.expected_end(web(2_000_000), 0.0, at(-5)), Some(at(15)));
 }
 
 #[test]

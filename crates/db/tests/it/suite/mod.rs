@@ -44,6 +44,7 @@ pub(crate) fn new_video(owner: UserId) -> NewVideo {
         profile: "web".to_owned(),
         priority: Priority::Normal,
         source_bytes: 10,
+        source_duration: None,
         idempotency_key: None,
         fingerprint: "f".to_owned(),
         max_attempts: 3,

@@ -14,10 +14,13 @@ pub(crate) async fn the_work_is_told_with_what_waits_runs_and_was_done(db: Db) {
     let web = |bytes| NewVideo { source_bytes: bytes, ..new_video(owner) };
     let hls =
         |bytes| NewVideo { profile: "hls".to_owned(), priority: Priority::High, ..web(bytes) };
-    let done = submit(&db, &web(7_000)).await;
-    let runs = submit(&db, &hls(9_000_000)).await;
+    let lasts = |seconds| Some(Duration::from_secs(seconds));
+    let done = submit(&db, &NewVideo { source_duration: lasts(9), ..web(7_000) }).await;
+    let runs = NewVideo { source_duration: lasts(30), ..hls(9_000_000) };
+    let runs = submit(&db, &runs).await;
     let dies = submit(&db, &web(1)).await;
-    for new in [hls(5_000_000_000), web(10), web(20)] {
+    let known = |seconds| NewVideo { source_duration: lasts(seconds), ..web(15) };
+    for new in [hls(5_000_000_000), web(10), web(20), known(70)] {
         submit(&db, &new).await;
     }
     // They call for no worker.
@@ -36,14 +39,15 @@ pub(crate) async fn the_work_is_told_with_what_waits_runs_and_was_done(db: Db) {
     waiting.sort_by_key(|group| (group.priority, group.bytes));
     let seen: Vec<_> = waiting
         .iter()
-        .map(|WaitingJobs { priority, profile, jobs, bytes, .. }| {
-            (*priority, &**profile, *jobs, *bytes)
+        .map(|WaitingJobs { priority, profile, jobs, bytes, duration, .. }| {
+            (*priority, &**profile, *jobs, *bytes, *duration)
         })
         .collect();
     let expected = [
-        (Priority::High, "hls", 1, 5_000_000_000),
-        (Priority::Normal, "web", 1, 10),
-        (Priority::Normal, "web", 1, 20),
+        (Priority::High, "hls", 1, 5_000_000_000, None),
+        (Priority::Normal, "web", 1, 10, None),
+        (Priority::Normal, "web", 1, 15, lasts(70)),
+        (Priority::Normal, "web", 1, 20, None),
     ];
     assert_eq!(seen, expected);
     assert!(waiting.iter().all(|group| group.first == group.last && group.first <= work.at));
@@ -53,8 +57,9 @@ pub(crate) async fn the_work_is_told_with_what_waits_runs_and_was_done(db: Db) {
     );
     let [running] = &work.running[..] else { panic!("{:?}", work.running) };
     assert_eq!((&*running.profile, running.bytes, running.progress), ("hls", 9_000_000, 0.5));
+    assert_eq!(running.duration, lasts(30));
     let [done] = &work.done[..] else { panic!("{:?}", work.done) };
-    assert_eq!((&*done.profile, done.bytes), ("web", 7_000));
+    assert_eq!((&*done.profile, done.bytes, done.duration), ("web", 7_000, lasts(9)));
     assert_eq!((work.dead, work.scheduled), (1, 0));
 }
 
@@ -63,15 +68,22 @@ pub(crate) async fn a_long_queue_is_told_in_a_few_groups_that_miss_nothing(db: D
     for nth in 0..100 {
         let mut new = new_video(owner);
         new.source_bytes = 1_000 + nth;
+        new.source_duration = (nth % 2 == 0).then_some(Duration::from_secs(10));
         submit(&db, &new).await;
     }
     let mut groups = db.work(LEASE).await.unwrap().waiting;
-    assert!(groups.len() <= 16, "{}", groups.len());
+    // Twice, as some say how long they last.
+    assert!(groups.len() <= 2 * 16, "{}", groups.len());
+    let told = groups.iter().filter_map(|group| group.duration).sum::<Duration>();
+    assert_eq!(told, Duration::from_secs(50 * 10));
     assert_eq!(groups.iter().map(|group| group.jobs).sum::<u64>(), 100);
     assert_eq!(groups.iter().map(|group| group.bytes).sum::<u64>(), 100 * 1_000 + 4_950);
     // In the order in which they are due: each group ends before the next begins.
-    groups.sort_by_key(|group| (group.first, group.last));
-    assert!(groups.windows(2).all(|two| two[0].last <= two[1].first), "{groups:?}");
+    for known in [true, false] {
+        groups.sort_by_key(|group| (group.duration.is_some() != known, group.first, group.last));
+        let of = groups.partition_point(|group| group.duration.is_some() == known);
+        assert!(groups[..of].windows(2).all(|two| two[0].last <= two[1].first), "{groups:?}");
+    }
 }
 
 pub(crate) async fn only_workers_that_take_jobs_and_were_heard_of_have_slots(db: Db) {

@@ -162,6 +162,7 @@ async fn new_video(db: &Db) -> NewVideo {
         profile: "web".to_owned(),
         priority: Priority::Normal,
         source_bytes: 1,
+        source_duration: None,
         idempotency_key: None,
         fingerprint: "f".to_owned(),
         max_attempts: 3,
