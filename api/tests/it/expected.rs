@@ -55,6 +55,11 @@ async fn prometheus_and_the_console_are_told_the_same_numbers() {
     let videos = [app.upload(&ann).await, app.upload(&ann).await, app.upload(&ann).await];
     app.finish(&videos[0], &[]).await;
     let queue = app.get("/api/admin/queue").signed(&operator).await.json();
+    // Of the fleet it says what was seen in the last seconds.
+    eventually("the uploads", async || {
+        app.get("/metrics").await.text().contains("reelfleet_backlog 2\n")
+    })
+    .await;
     let page = app.get("/metrics").await.text();
     let gauge = |name: &str| -> f64 {
         let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -1,4 +1,4 @@
-use crate::app::App;
+use crate::app::{App, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fresh_process_is_alive_and_ready() {
@@ -14,6 +14,11 @@ async fn metrics_count_and_name_nobody() {
     let video = app.upload(&ann).await;
     app.get(&format!("/api/videos/{}", video["id"].as_str().unwrap())).signed(&ann).await;
     app.ask("BREW", "/nothing").await;
+    // What it says of the fleet may be seconds old, and the upload has looked already.
+    eventually("the upload", async || {
+        app.get("/metrics").await.text().contains("reelfleet_backlog 1\n")
+    })
+    .await;
     let page = app.get("/metrics").await;
     assert!(page.header("content-type").starts_with("text/plain"));
     let text = page.text().replace("&#x2f;", "/");
