@@ -17,7 +17,7 @@ E2E_SERVERS = release brokers campaign
 E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version
 
-.PHONY: help up test units lint docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
+.PHONY: help up test units lint style licences docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,9 +27,9 @@ up: deps-run ## Install what is missing, build, and start the whole fleet here.
 	$(if $(SMALL_FFMPEG),FFMPEG=$${FFMPEG:-$(CURDIR)/$(SMALL_FFMPEG)}) \
 	./target/release/reelfleet up --data $(DATA) --listen $(LISTEN)
 
-test: deps-test lint docs ## Install what the tests need, and run them all.
+test: deps-test style docs ## Install what the tests need, and run them all.
 	$(CARGO) test --workspace --no-run
-	$(MAKE) --jobs=3 --output-sync=target units e2e-fleets e2e-servers
+	$(MAKE) --jobs=4 --output-sync=target units e2e-fleets e2e-servers licences
 
 units: ## The tests of each crate by itself, servers included.
 	$(CARGO) test --workspace --exclude reelfleet-e2e
@@ -46,12 +46,16 @@ e2e-servers:
 	$(E2E) $(E2E_SERVERS:%=--test %) -- --test-threads=1
 	$(E2E) $(E2E_LEAVING:%=--test %) -- --test-threads=3
 
-lint: ## Format, clippy, licences and advisories, shell scripts of the deployment.
+lint: style licences ## Format, clippy, shell scripts of the deployment, licences and advisories.
+
+style:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	./tools/deny
 	./tools/install shellcheck:shellcheck
 	cd aws-deployment && shellcheck -x deploy.sh release.sh instance/*.sh
+
+licences:
+	./tools/deny
 
 docs: ## The reference, with warnings as errors.
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
