@@ -1,5 +1,9 @@
 use std::process::{Command, Stdio};
 
+/// Results, which change when they are made.
+const OURS: &str = ":(exclude)results";
+const CAPACITY: &str = ":(exclude,top)capacity-planning/results";
+
 /// The commit that a result is of, marked where anything but results was changed since.
 #[must_use]
 pub fn commit() -> String {
@@ -9,7 +13,7 @@ pub fn commit() -> String {
         git.args(words).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).output()
     };
     let Ok(head) = git(&["rev-parse", "--short", "HEAD"]) else { return String::new() };
-    let changed = git(&["diff", "--quiet", "HEAD", "--", ":/", ":(exclude)results"]);
+    let changed = git(&["diff", "--quiet", "HEAD", "--", ":/", OURS, CAPACITY]);
     let dirty = changed.is_ok_and(|answer| answer.status.code() == Some(1));
     let head = String::from_utf8_lossy(&head.stdout).trim().to_owned();
     if dirty { head + "-dirty" } else { head }

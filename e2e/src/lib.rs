@@ -29,10 +29,13 @@ pub mod processes;
 pub mod settings;
 pub mod settled;
 pub mod small_disk;
+pub mod stage;
 mod submit;
+pub mod templates;
 mod verdict;
 pub mod way;
 pub mod wire;
+pub mod worker;
 
 use std::time::{Duration, Instant};
 

@@ -14,16 +14,16 @@ mod batch;
 mod group;
 mod report;
 mod signals;
-mod stage;
-mod worker;
 mod zones;
 
 use std::time::Duration;
 
-use reelfleet_e2e::wait_for;
+use reelfleet_e2e::{
+    stage::{self, Queue, Stage},
+    wait_for,
+    worker::{self, Worker},
+};
 use rustix::process::Signal;
-use stage::{Queue, Stage};
-use worker::Worker;
 
 /// What takes a moment, on a machine that is busy with other things.
 const SOON: Duration = Duration::from_secs(60);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! templates ─► cfn-lint, checkov
-//!           ─► read.py ─► cfn-guard with aws-deployment/rules
+//!           ─► src/read.py ─► cfn-guard with aws-deployment/rules
 //!                      ─► house, code, sets: what guard cannot say, or what the code says as well
 //! ```
 
@@ -15,4 +15,5 @@ mod mistakes;
 mod rules;
 mod sets;
 mod stacks;
-mod tools;
+
+use reelfleet_e2e::templates as tools;

@@ -1,4 +1,7 @@
-//! What the workers work for: a database, a queue, an API, and a group.
+//! What workers of a group work for: a database, a queue, an API, and the group. Whatever goes wrong
+//! here panics: no test can go on.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -7,26 +10,28 @@ use std::{
     time::Duration,
 };
 
-use reelfleet_e2e::{Client, clips, command, files_below, playable, processes, wait_for};
 use reelfleet_servers::{Group, Ministack, Postgres};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::worker::{self, Worker};
+use crate::{
+    Client, clips, command, files_below, playable, processes, wait_for,
+    worker::{self, Worker},
+};
 
 const EMAIL: &str = "operator@example.com";
 const PASSWORD: &str = "correct horse battery staple";
 
 /// A lease short enough to be waited for.
-pub(crate) const LEASE: Duration = Duration::from_secs(3);
+pub const LEASE: Duration = Duration::from_secs(3);
 
 /// For everything to end, on a machine that is busy with other things.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What carries the messages, and where the rows are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Queue {
+pub enum Queue {
     /// The database, which is a file.
     Sqlite,
     /// The database, which is a server.
@@ -35,13 +40,19 @@ pub(crate) enum Queue {
     Sqs,
 }
 
+/// All of it, for as long as it is not dropped.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) queue: Queue,
-    pub(crate) client: Client,
-    pub(crate) group: Group,
-    pub(crate) postgres: Option<Postgres>,
-    pub(crate) sqs: Option<Ministack>,
+pub struct Stage {
+    /// What carries the messages.
+    pub queue: Queue,
+    /// An operator.
+    pub client: Client,
+    /// The group that workers join when they start.
+    pub group: Group,
+    /// The database, unless it is a file.
+    pub postgres: Option<Postgres>,
+    /// The emulator that has the queues, if they are of SQS.
+    pub sqs: Option<Ministack>,
     settings: Vec<(String, String)>,
     _api: Api,
     folder: TempDir,
@@ -72,13 +83,14 @@ impl Drop for Stage {
 }
 
 impl Stage {
-    pub(crate) fn set(queue: Queue) -> Self {
+    /// With an API that answers, and no worker.
+    pub fn set(queue: Queue) -> Self {
         Self::set_with(queue, &[])
     }
 
     /// With settings for every process.
-    pub(crate) fn set_with(queue: Queue, more: &[(&str, &str)]) -> Self {
-        let folder = tempfile::Builder::new().prefix("reelfleet-scale-in-").tempdir().unwrap();
+    pub fn set_with(queue: Queue, more: &[(&str, &str)]) -> Self {
+        let folder = tempfile::Builder::new().prefix("reelfleet-stage-").tempdir().unwrap();
         let at = folder.path().display().to_string();
         let port = reelfleet_servers::free_port();
         let secret = format!("{0}{0}", uuid::Uuid::new_v4().simple());
@@ -133,7 +145,7 @@ impl Stage {
     }
 
     /// Starts a worker on an instance of the group, with settings of its own.
-    pub(crate) fn worker(&self, instance: &str, more: &[(&str, &str)]) -> Worker {
+    pub fn worker(&self, instance: &str, more: &[(&str, &str)]) -> Worker {
         let metadata = self.group.instance(instance);
         let mut settings = self.settings.clone();
         let mut set = |name: &str, value: &str| settings.push((name.into(), value.into()));
@@ -149,7 +161,7 @@ impl Stage {
     }
 
     /// Waits until a worker takes jobs.
-    pub(crate) fn wait_ready(&self, worker: &Worker) {
+    pub fn wait_ready(&self, worker: &Worker) {
         wait_for("a worker to take jobs", PATIENCE, || {
             let workers = self.get("/api/admin/workers");
             let workers = workers["workers"].as_array()?;
@@ -158,33 +170,34 @@ impl Stage {
     }
 
     /// What every process is told.
-    pub(crate) fn setting(&self, name: &str) -> &str {
+    pub fn setting(&self, name: &str) -> &str {
         &self.settings.iter().find(|(of, _)| of == name).unwrap().1
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    /// Where everything is.
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// What the workers on an instance have said.
-    pub(crate) fn log(&self, instance: &str) -> String {
+    pub fn log(&self, instance: &str) -> String {
         fs::read_to_string(self.folder().join(format!("{instance}.log"))).unwrap_or_default()
     }
 
     /// A clip that takes about a second to transcode.
-    pub(crate) fn clip(&self) -> PathBuf {
+    pub fn clip(&self) -> PathBuf {
         let words = "-f lavfi -i testsrc2=s=640x360:r=25 -f lavfi -i sine -t 4 -c:v mpeg4 -q:v 8 -c:a libmp3lame";
         clips::make(self.folder(), "clip.mkv", words)
     }
 
     /// One of so many seconds that takes about as long to transcode.
-    pub(crate) fn film(&self, seconds: u32) -> PathBuf {
+    pub fn film(&self, seconds: u32) -> PathBuf {
         let words = format!("-f lavfi -i testsrc2=s=960x540:r=25 -t {seconds} -c:v mpeg4 -q:v 8");
         clips::make(self.folder(), &format!("film-{seconds}.mkv"), &words)
     }
 
     /// Whether a worker has heard that it is to leave, or has left.
-    pub(crate) fn is_leaving(&self, worker: &mut Worker) -> bool {
+    pub fn is_leaving(&self, worker: &mut Worker) -> bool {
         if worker.ended().is_some() {
             return true;
         }
@@ -194,33 +207,35 @@ impl Stage {
     }
 
     /// Uploads; the id of the video.
-    pub(crate) fn submit(&self, file: &Path) -> String {
+    pub fn submit(&self, file: &Path) -> String {
         let answer = self.client.upload(file, "profile=web").unwrap();
         assert_eq!(answer.status, 202, "{}", answer.json);
         answer.json["id"].as_str().unwrap().to_owned()
     }
 
-    pub(crate) fn get(&self, path: &str) -> Value {
+    /// What the API answers.
+    pub fn get(&self, path: &str) -> Value {
         self.client.call("GET", path).unwrap().json
     }
 
-    pub(crate) fn video(&self, id: &str) -> Value {
+    /// A video.
+    pub fn video(&self, id: &str) -> Value {
         self.get(&format!("/api/videos/{id}"))
     }
 
     /// The job of a video.
-    pub(crate) fn job(&self, video: &str) -> Value {
+    pub fn job(&self, video: &str) -> Value {
         let job = self.video(video)["job"].as_str().unwrap().to_owned();
         self.get(&format!("/api/jobs/{job}"))
     }
 
     /// Whether a worker holds a job.
-    pub(crate) fn runs(&self, worker: &Worker) -> bool {
+    pub fn runs(&self, worker: &Worker) -> bool {
         !held_by(&self.client, &worker.id).is_empty()
     }
 
     /// Messages that are in somebody's hand.
-    pub(crate) fn in_flight(&self) -> u64 {
+    pub fn in_flight(&self) -> u64 {
         let queue = self.get("/api/admin/queue");
         let lanes = queue["lanes"].as_array().unwrap();
         lanes.iter().map(|lane| lane["in_flight"].as_u64().unwrap()).sum()
@@ -229,7 +244,7 @@ impl Stage {
     /// Waits until a video is ready, and looks at all of it: one execution was effective, under
     /// one epoch, only the charged tries that are allowed, and the result is as long as its source.
     /// How often it was executed.
-    pub(crate) fn assert_whole(&self, video: &str, source_s: f64, charged: u64) -> usize {
+    pub fn assert_whole(&self, video: &str, source_s: f64, charged: u64) -> usize {
         let seen = wait_for(&format!("video {video} to end"), PATIENCE, || {
             let seen = self.video(video);
             let ends = ["ready", "failed", "cancelled"];
@@ -253,7 +268,7 @@ impl Stage {
     }
 
     /// Nothing runs that nobody waits for.
-    pub(crate) fn assert_no_ffmpeg(&self) {
+    pub fn assert_no_ffmpeg(&self) {
         wait_for("every ffmpeg to be gone", Duration::from_secs(30), || {
             let ffmpegs = processes::all().into_iter().filter(|process| process.name == "ffmpeg");
             processes::using(self.folder(), ffmpegs).is_empty().then_some(())
@@ -262,14 +277,14 @@ impl Stage {
 }
 
 /// Running jobs that are a worker's.
-pub(crate) fn held_by(client: &Client, worker: &str) -> Vec<String> {
+pub fn held_by(client: &Client, worker: &str) -> Vec<String> {
     let page = client.call("GET", "/api/admin/jobs?state=running&limit=100").unwrap().json;
     let jobs = page["jobs"].as_array().unwrap().iter();
     jobs.filter(|job| job["worker"] == worker).map(|job| job["id"].to_string()).collect()
 }
 
 /// What a worker still has in hand: jobs, and ffmpeg.
-pub(crate) fn in_hand(client: &Client, worker: &str, pid: i32) -> Vec<String> {
+pub fn in_hand(client: &Client, worker: &str, pid: i32) -> Vec<String> {
     let mut found = held_by(client, worker);
     found.extend(worker::encodes(pid).then(|| "an ffmpeg".to_owned()));
     found

@@ -1,4 +1,6 @@
-//! One `reelfleet worker` on one instance.
+//! One `reelfleet worker` on one instance. Whatever goes wrong here panics.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs::OpenOptions,
@@ -8,21 +10,23 @@ use std::{
     time::Duration,
 };
 
-use reelfleet_e2e::{command, processes, settings, wait_for};
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::{command, processes, settings, wait_for};
 
 /// A worker process.
 #[derive(Debug)]
-pub(crate) struct Worker {
+pub struct Worker {
     /// The instance that it runs on.
-    pub(crate) instance: String,
+    pub instance: String,
     /// The id of this run.
-    pub(crate) id: String,
+    pub id: String,
     child: Child,
 }
 
 impl Worker {
-    pub(crate) fn start(instance: &str, settings: &[(String, String)], log: PathBuf) -> Self {
+    /// Starts one with these settings, whose log is appended to a file.
+    pub fn start(instance: &str, settings: &[(String, String)], log: PathBuf) -> Self {
         settings::check(settings.iter().map(|(name, _)| &**name));
         let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let id = uuid::Uuid::now_v7().to_string();
@@ -39,16 +43,18 @@ impl Worker {
         Self { instance: instance.to_owned(), id, child }
     }
 
-    pub(crate) fn pid(&self) -> i32 {
+    /// Its process.
+    pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Tells it to leave, or kills it.
+    pub fn signal(&self, signal: Signal) {
         processes::signal(self.pid(), signal);
     }
 
     /// As a service manager does that ends everything of a service at once.
-    pub(crate) fn signal_everything(&self, signal: Signal) {
+    pub fn signal_everything(&self, signal: Signal) {
         let below = processes::descendants(self.pid());
         let _ = kill_process_group(Pid::from_raw(self.pid()).unwrap(), signal);
         for process in below {
@@ -57,23 +63,23 @@ impl Worker {
     }
 
     /// Whether an ffmpeg of its is at work.
-    pub(crate) fn encodes(&self) -> bool {
+    pub fn encodes(&self) -> bool {
         encodes(self.pid())
     }
 
     /// Whether it has ended, and with which code. None in it: a signal ended it.
-    pub(crate) fn ended(&mut self) -> Option<Option<i32>> {
+    pub fn ended(&mut self) -> Option<Option<i32>> {
         self.child.try_wait().unwrap().map(|status| status.code())
     }
 
     /// Waits for its end; the exit code.
-    pub(crate) fn wait_end(&mut self, at_most: Duration) -> Option<i32> {
+    pub fn wait_end(&mut self, at_most: Duration) -> Option<i32> {
         wait_for("a worker to end", at_most, || self.ended())
     }
 }
 
 /// Whether an ffmpeg below a process is at work.
-pub(crate) fn encodes(pid: i32) -> bool {
+pub fn encodes(pid: i32) -> bool {
     processes::descendants(pid).iter().any(|child| child.name == "ffmpeg" && !child.zombie)
 }
 

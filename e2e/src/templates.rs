@@ -1,4 +1,6 @@
-//! Templates as data, and the programs that judge them.
+//! Templates as data, and the programs that judge them. Whatever goes wrong here panics.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     collections::BTreeMap,
@@ -11,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 
 /// The stacks, in the order in which they are deployed.
-pub(crate) const STACKS: [&str; 8] = [
+pub const STACKS: [&str; 8] = [
     "01-vpc-networking",
     "01.5-nat-gateway",
     "02-s3-iam",
@@ -22,24 +24,28 @@ pub(crate) const STACKS: [&str; 8] = [
     "07-observability",
 ];
 
-pub(crate) fn root() -> PathBuf {
+/// The repository.
+pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-pub(crate) fn deployment() -> PathBuf {
+/// The folder of the templates and scripts.
+pub fn deployment() -> PathBuf {
     root().join("aws-deployment")
 }
 
-pub(crate) fn path_of(stack: &str) -> PathBuf {
+/// The file of a stack.
+pub fn path_of(stack: &str) -> PathBuf {
     deployment().join(format!("{stack}.yaml"))
 }
 
-pub(crate) fn text(path: &Path) -> String {
+/// What a file holds.
+pub fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// A program that `tools/aws-templates` installs.
-pub(crate) fn tool(name: &str) -> Command {
+pub fn tool(name: &str) -> Command {
     let program = root().join(".tools/aws-templates").join(name);
     assert!(program.exists(), "{} is missing: run tools/aws-templates", program.display());
     #[expect(
@@ -51,38 +57,46 @@ pub(crate) fn tool(name: &str) -> Command {
     command
 }
 
-pub(crate) fn said(output: &Output) -> String {
+/// All that a program said.
+pub fn said(output: &Output) -> String {
     let (out, error) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     format!("{out}{error}")
 }
 
 /// A template to be looked at, with what is changed in it first.
-pub(crate) struct Asked {
-    pub(crate) file: PathBuf,
-    pub(crate) changes: BTreeMap<String, Value>,
+#[derive(Debug)]
+pub struct Asked {
+    /// Where it is.
+    pub file: PathBuf,
+    /// New values by JSON pointer; null removes what is there.
+    pub changes: BTreeMap<String, Value>,
 }
 
 /// A template, and which rules of cfn-guard it keeps.
-pub(crate) struct Answer {
-    pub(crate) template: Value,
+#[derive(Debug)]
+pub struct Answer {
+    /// The template.
+    pub template: Value,
     /// `PASS`, `FAIL`, or `SKIP` where there is nothing that the rule is about.
-    pub(crate) guard: BTreeMap<String, String>,
+    pub guard: BTreeMap<String, String>,
 }
 
 impl Answer {
-    pub(crate) fn broken(&self) -> Vec<&str> {
+    /// Rules that it breaks.
+    pub fn broken(&self) -> Vec<&str> {
         let failed = self.guard.iter().filter(|(_, verdict)| *verdict == "FAIL");
         failed.map(|(rule, _)| rule.as_str()).collect()
     }
 }
 
-pub(crate) fn ask(asked: &[Asked], with_guard: bool) -> Vec<Answer> {
+/// Reads templates, and asks cfn-guard about them with the rules of this repository.
+pub fn ask(asked: &[Asked], with_guard: bool) -> Vec<Answer> {
     let rules = with_guard.then(|| deployment().join("rules"));
     let one = |asked: &Asked| json!({"file": asked.file, "changes": asked.changes});
     let question = json!({"rules": rules, "asked": asked.iter().map(one).collect::<Vec<_>>()});
     let mut python = tool("aws/bin/python");
-    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/templates/read.py"));
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/read.py"));
     let mut python = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     python.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
     let output = python.wait_with_output().unwrap();
@@ -97,7 +111,7 @@ pub(crate) fn ask(asked: &[Asked], with_guard: bool) -> Vec<Answer> {
 }
 
 /// Our templates, by stack.
-pub(crate) fn templates() -> BTreeMap<&'static str, Value> {
+pub fn templates() -> BTreeMap<&'static str, Value> {
     let asked: Vec<_> =
         STACKS.map(|stack| Asked { file: path_of(stack), changes: BTreeMap::new() }).into();
     let answers = ask(&asked, false).into_iter().map(|answer| answer.template);
@@ -105,7 +119,7 @@ pub(crate) fn templates() -> BTreeMap<&'static str, Value> {
 }
 
 /// The resources of one type, by name.
-pub(crate) fn resources<'a>(
+pub fn resources<'a>(
     template: &'a Value,
     kind: &'a str,
 ) -> impl Iterator<Item = (&'a String, &'a Value)> {
@@ -114,7 +128,7 @@ pub(crate) fn resources<'a>(
 }
 
 /// Every value below this one that stands under the given name.
-pub(crate) fn under<'a>(value: &'a Value, name: &str) -> Vec<&'a Value> {
+pub fn under<'a>(value: &'a Value, name: &str) -> Vec<&'a Value> {
     match value {
         Value::Object(fields) => fields
             .iter()
