@@ -1,0 +1,139 @@
+//! The loop: metric, policy, instances, and jobs that come.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use reelfleet_e2e::{
+    pause,
+    stage::{Queue, Stage},
+    wait_for,
+};
+use reelfleet_scaling::tracking::Tracking;
+use reelfleet_servers::Group;
+use serde_json::Value;
+
+use crate::{
+    instances::Instances,
+    metric::{ENVIRONMENT, Periods, Source},
+    numbers::Numbers,
+    report::{Observed, Report, Sample},
+};
+
+/// So many jobs are there at once.
+pub(crate) const BURST: usize = 200;
+
+/// Every so many jobs a longer one.
+const LONGER_EVERY: usize = 40;
+
+/// So many jobs at most come one after another while the group is about to shrink.
+const STRAGGLERS: usize = 12;
+
+/// Periods for which the group is watched when it is back where it began.
+const QUIET: u32 = 5;
+
+/// Looks at the fleet in each period.
+const SAMPLES: u32 = 4;
+
+/// How the numbers of the template are run through.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) queue: Queue,
+    /// Real seconds of a period; everything else is as much quicker.
+    pub(crate) period_s: u64,
+    /// Whether the metric goes by way of `CloudWatch`.
+    pub(crate) published: bool,
+    /// Makes a short video, a longer one, and one that comes while the group shrinks.
+    pub(crate) videos: fn(&Stage) -> [PathBuf; 3],
+    pub(crate) at_most: Duration,
+}
+
+/// What there is when it is over.
+pub(crate) struct Outcome {
+    pub(crate) stage: Stage,
+    pub(crate) instances: Instances,
+    pub(crate) report: Report,
+    /// Videos that came while the group shrank.
+    pub(crate) stragglers: Vec<String>,
+    pub(crate) straggler: PathBuf,
+}
+
+pub(crate) fn run(plan: &Plan) -> Outcome {
+    let numbers = Numbers::read();
+    let factor = numbers.period.as_secs_f64() / plan.period_s as f64;
+    let real = |template: Duration| template.div_f64(factor);
+    let period_s = plan.period_s.to_string();
+    let publishes =
+        [("CLOUDWATCH_ENVIRONMENT", ENVIRONMENT), ("CLOUDWATCH_PERIOD_SECONDS", &period_s)];
+    // A job of theirs counts as lost after so long without a word: not a time of the group's.
+    let mut settings = vec![("LEASE_SECONDS", "30")];
+    settings.extend(publishes.iter().filter(|_| plan.published));
+    let mut stage = Stage::set_with(plan.queue, &settings);
+    stage.group = Group::with_hook_timeout(real(numbers.hook));
+    let source =
+        if plan.published { Source::cloudwatch(&stage, &numbers) } else { Source::Api };
+
+    let [short, longer, straggler] = (plan.videos)(&stage);
+    for nth in 1..=BURST {
+        stage.submit(if nth % LONGER_EVERY == 0 { &longer } else { &short });
+    }
+    let drain = real(numbers.drain).as_secs().to_string();
+    let mut instances = Instances::new(&stage, real(numbers.boot), &[("DRAIN_SECONDS", drain)]);
+    (0..numbers.min).for_each(|_| instances.start(&stage));
+    instances.serving.iter().for_each(|worker| stage.wait_ready(worker));
+
+    let began = Instant::now();
+    let now = || began.elapsed().mul_f64(factor);
+    let mut tracking = Tracking::new(numbers.params());
+    let mut periods = Periods::of(plan.period_s);
+    let mut report = Report::new(plan, numbers, factor);
+    let mut stragglers = Vec::new();
+    let mut looked: Option<Instant> = None;
+    let mut quiet = 0;
+    while quiet < QUIET {
+        assert!(began.elapsed() < plan.at_most, "it goes on: {:#}", report.json(&instances));
+        instances.look(&stage);
+        if let Some(from) = periods.ended() {
+            let queue = stage.get("/api/admin/queue");
+            let value = periods.value(&source, &queue, from);
+            let at = now();
+            tracking.observe(at, value);
+            report.observed.push(Observed { at, value, desired: tracking.desired() });
+            instances.shrink(&stage, tracking.desired());
+            let over = backlog(&queue) == 0
+                && report.has_turned()
+                && tracking.desired() == report.numbers.min
+                && instances.at_rest(report.numbers.min);
+            quiet = if over { quiet + 1 } else { 0 };
+        }
+        for _ in 0..instances.grow(&stage, tracking.desired()) {
+            tracking.in_service(now());
+        }
+        let pause_between = Duration::from_secs(plan.period_s) / SAMPLES;
+        if looked.is_none_or(|at| at.elapsed() >= pause_between) {
+            looked = Some(Instant::now());
+            let queue = stage.get("/api/admin/queue");
+            report.samples.push(Sample::of(now(), &queue, tracking.desired(), &instances));
+            // So that there is a job under way whenever one of them has to go.
+            let shrinks = instances.serving.len() > report.numbers.min as usize;
+            if backlog(&queue) == 0 && shrinks && stragglers.len() < STRAGGLERS {
+                stragglers.push(stage.submit(&straggler));
+                report.stragglers = stragglers.len();
+            }
+        }
+        pause();
+    }
+    wait_for("every message to be gone", Duration::from_secs(60), || {
+        let queue = stage.get("/api/admin/queue");
+        let lanes = queue["lanes"].as_array()?.iter();
+        let left = lanes.map(|lane| lane["ready"].as_u64()? .checked_add(lane["in_flight"].as_u64()?));
+        (left.sum::<Option<u64>>()? == 0 && queue["dead_letters"] == 0).then_some(())
+    });
+    report.seconds = began.elapsed().as_secs_f64().round();
+    Outcome { stage, instances, report, stragglers, straggler }
+}
+
+fn backlog(queue: &Value) -> u64 {
+    queue["backlog"]["total"].as_u64().unwrap()
+}
