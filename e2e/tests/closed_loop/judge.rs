@@ -11,7 +11,7 @@ use crate::{
 
 pub(crate) fn judge(outcome: &mut Outcome) {
     let Outcome { stage, instances, report, stragglers, straggler } = outcome;
-    let said = format!("{:#}", report.json(instances));
+    let said = report.short(instances);
     println!("{said}");
     assert_scaled_once(report);
     let max = report.numbers.max as usize;

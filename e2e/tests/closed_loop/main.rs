@@ -18,7 +18,9 @@
 //! - Its instance stays protected for 15 s after its last job: a quarter of an hour at 60. The group
 //!   tries each period, and shrinks so much later.
 //! - It prolongs its hook every 10 s at least, which is seldom here, and polls SQS for up to 5 s.
-//! - Jobs take what they take. The backlog is worked off in fewer periods the smaller the factor is.
+//! - Jobs take what they take, on the cores of one machine: three workers on two cores are not three
+//!   times as fast as one. A worker claims its next job shortly before it is through with one, so
+//!   a moment may see more jobs under way than workers.
 //!
 //! The policy is a model of what AWS documents (`crates/scaling/src/tracking.rs`), the group is
 //! ours: none of this is a real group. In service is here who has booted; a real group begins the
@@ -61,7 +63,7 @@ fn a_burst_by_way_of_cloudwatch_scales_out_and_in_once_and_no_job_is_touched() {
         queue: Queue::Sqs,
         period_s: 10,
         published: true,
-        videos: |stage| [2, 8, 20].map(|seconds| stage.film(seconds)),
+        videos: |stage| [10, 40, 60].map(|seconds| stage.film(seconds)),
         at_most: Duration::from_secs(3600),
     });
     judge::judge(&mut outcome);

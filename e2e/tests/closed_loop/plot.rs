@@ -131,7 +131,8 @@ pub(crate) fn draw(report: &Report) -> String {
     let backlog = jobs.steps(samples, |sample| sample.backlog as f64);
     let service = workers.steps(samples, |sample| sample.in_service as f64);
     let desired = workers.steps(samples, |sample| f64::from(sample.desired));
-    let (floor, begin) = (workers.bottom, workers.x(samples.first().map_or(Duration::ZERO, |s| s.at)));
+    let (floor, begin) =
+        (workers.bottom, workers.x(samples.first().map_or(Duration::ZERO, |s| s.at)));
     let _ = write!(
         out,
         "<path class=\"line backlog\" d=\"{backlog}\"/>\n\
@@ -203,7 +204,9 @@ mod tests {
         // Three of three and a half workers, from 500 up to 350.
         assert!(svg.contains("d=\"M70.0 457.1H500.0V371.4H930.0V457.1\""), "desired: {svg}");
         assert!(svg.contains("d=\"M70.0 457.1H500.0V457.1H930.0V371.4V500H70.0Z\""), "area: {svg}");
-        for needed in ["prefers-color-scheme:dark", ">jobs<", ">workers<", "minutes", "3 values above"] {
+        for needed in
+            ["prefers-color-scheme:dark", ">jobs<", ">workers<", "minutes", "3 values above"]
+        {
             assert!(svg.contains(needed), "{needed}: {svg}");
         }
         // Whole, and of itself alone.

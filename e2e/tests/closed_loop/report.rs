@@ -162,6 +162,13 @@ impl Report {
         })
     }
 
+    /// Without the series.
+    pub(crate) fn short(&self, instances: &Instances) -> String {
+        let mut whole = self.json(instances);
+        whole["series"].take();
+        format!("{whole:#}")
+    }
+
     /// Writes the files that the documents tell of.
     pub(crate) fn write(&self, instances: &Instances) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../capacity-planning/results");

@@ -27,8 +27,12 @@ pub(crate) const BURST: usize = 200;
 /// Every so many jobs a longer one.
 const LONGER_EVERY: usize = 40;
 
-/// So many jobs at most come one after another while the group is about to shrink.
-const STRAGGLERS: usize = 12;
+/// While the group is about to shrink there is always a job under way; so many more come once an
+/// instance was passed by because of one. Each keeps an instance, so they must come to an end.
+const MORE: usize = 2;
+
+/// Stragglers at most, on whatever machine.
+const STRAGGLERS: usize = 100;
 
 /// Periods for which the group is watched when it is back where it began.
 const QUIET: u32 = 5;
@@ -71,8 +75,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     settings.extend(publishes.iter().filter(|_| plan.published));
     let mut stage = Stage::set_with(plan.queue, &settings);
     stage.group = Group::with_hook_timeout(real(numbers.hook));
-    let source =
-        if plan.published { Source::cloudwatch(&stage, &numbers) } else { Source::Api };
+    let source = if plan.published { Source::cloudwatch(&stage, &numbers) } else { Source::Api };
 
     let [short, longer, straggler] = (plan.videos)(&stage);
     for nth in 1..=BURST {
@@ -80,19 +83,18 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     }
     let drain = real(numbers.drain).as_secs().to_string();
     let mut instances = Instances::new(&stage, real(numbers.boot), &[("DRAIN_SECONDS", drain)]);
-    (0..numbers.min).for_each(|_| instances.start(&stage));
-    instances.serving.iter().for_each(|worker| stage.wait_ready(worker));
-
+    let mut periods = Periods::of(plan.period_s);
+    wait_for("a whole period", plan.at_most, || periods.ended());
     let began = Instant::now();
     let now = || began.elapsed().mul_f64(factor);
+    (0..numbers.min).for_each(|_| instances.start(&stage));
     let mut tracking = Tracking::new(numbers.params());
-    let mut periods = Periods::of(plan.period_s);
     let mut report = Report::new(plan, numbers, factor);
     let mut stragglers = Vec::new();
     let mut looked: Option<Instant> = None;
-    let mut quiet = 0;
+    let (mut quiet, mut more) = (0, MORE);
     while quiet < QUIET {
-        assert!(began.elapsed() < plan.at_most, "it goes on: {:#}", report.json(&instances));
+        assert!(began.elapsed() < plan.at_most, "it goes on: {}", report.short(&instances));
         instances.look(&stage);
         if let Some(from) = periods.ended() {
             let queue = stage.get("/api/admin/queue");
@@ -117,9 +119,10 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
             report.samples.push(Sample::of(now(), &queue, tracking.desired(), &instances));
             // So that there is a job under way whenever one of them has to go.
             let shrinks = instances.serving.len() > report.numbers.min as usize;
-            if backlog(&queue) == 0 && shrinks && stragglers.len() < STRAGGLERS {
+            if backlog(&queue) == 0 && shrinks && more > 0 && stragglers.len() < STRAGGLERS {
                 stragglers.push(stage.submit(&straggler));
                 report.stragglers = stragglers.len();
+                more -= usize::from(instances.tries.passed_busy > 0);
             }
         }
         pause();
@@ -127,7 +130,8 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     wait_for("every message to be gone", Duration::from_secs(60), || {
         let queue = stage.get("/api/admin/queue");
         let lanes = queue["lanes"].as_array()?.iter();
-        let left = lanes.map(|lane| lane["ready"].as_u64()? .checked_add(lane["in_flight"].as_u64()?));
+        let left =
+            lanes.map(|lane| lane["ready"].as_u64()?.checked_add(lane["in_flight"].as_u64()?));
         (left.sum::<Option<u64>>()? == 0 && queue["dead_letters"] == 0).then_some(())
     });
     report.seconds = began.elapsed().as_secs_f64().round();
