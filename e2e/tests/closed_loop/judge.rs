@@ -1,7 +1,10 @@
 //! What must hold when it is over.
 
-use reelfleet_e2e::{playable, stage::Stage};
+use std::time::Duration;
+
+use reelfleet_e2e::{playable, stage::Stage, wait_for};
 use reelfleet_servers::group::{Action, Ended};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::{
@@ -28,6 +31,7 @@ pub(crate) fn judge(outcome: &mut Outcome) {
         let once = (&job["state"], &job["attempts"], &job["epoch"]);
         assert_eq!(once, (&"done".into(), &1.into(), &1.into()), "{job}");
     }
+    wait_until_empty(stage);
     let source_s = playable::facts(straggler).duration_s;
     for video in stragglers {
         assert_eq!(stage.assert_whole(video, source_s, 1), 1, "executed once");
@@ -46,18 +50,18 @@ pub(crate) fn judge(outcome: &mut Outcome) {
         let completed = stage.group.calls_of(id, Action::Complete);
         assert_eq!(completed.iter().filter(|call| call.done).count(), 1, "{id}: {completed:?}");
         // What the group goes by is not asked: what it was told.
-        let told = stage.group.calls().into_iter().filter(|call| {
+        let last = stage.group.calls().into_iter().rfind(|call| {
             let protection = matches!(call.action, Some(Action::Protect | Action::Unprotect));
             call.instance == *id && call.done && protection && call.at < wait.began
         });
-        let last = told.last().map(|call| call.action);
-        assert_ne!(last, Some(Some(Action::Protect)), "{id} was protected, and chosen");
+        let last = last.and_then(|call| call.action);
+        assert_ne!(last, Some(Action::Protect), "{id} was protected, and chosen");
     }
     for worker in &mut instances.serving {
         assert!(stage.group.lifecycle(&worker.instance).is_none());
         assert!(stage.group.calls_of(&worker.instance, Action::Complete).is_empty());
-        worker.signal(rustix::process::Signal::TERM);
-        assert_eq!(worker.wait_end(std::time::Duration::from_secs(60)), Some(0));
+        worker.signal(Signal::TERM);
+        assert_eq!(worker.wait_end(Duration::from_secs(60)), Some(0));
     }
     stage.assert_no_ffmpeg();
 }
@@ -83,6 +87,17 @@ fn assert_scaled_once(report: &Report) {
             assert!(calls_for_it, "{from} to {to} because of {value}");
         }
     }
+}
+
+/// No message is left, and no letter.
+fn wait_until_empty(stage: &Stage) {
+    wait_for("every message to be gone", Duration::from_secs(60), || {
+        let queue = stage.get("/api/admin/queue");
+        let lanes = queue["lanes"].as_array()?.iter();
+        let left =
+            lanes.map(|lane| lane["ready"].as_u64()?.checked_add(lane["in_flight"].as_u64()?));
+        (left.sum::<Option<u64>>()? == 0 && queue["dead_letters"] == 0).then_some(())
+    });
 }
 
 fn all_jobs(stage: &Stage) -> Vec<Value> {

@@ -19,7 +19,7 @@ pub(crate) const ENVIRONMENT: &str = "loop";
 #[derive(Debug)]
 pub(crate) enum Source {
     /// The API, which computes what is published at the moment in which it is asked.
-    Api,
+    Api(&'static str),
     /// `CloudWatch`, where some process of the fleet has published it.
     CloudWatch(Box<Reader>),
 }
@@ -33,6 +33,14 @@ pub(crate) struct Reader {
 }
 
 impl Source {
+    pub(crate) fn api(numbers: &Numbers) -> Self {
+        Self::Api(match &*numbers.metric {
+            "BacklogPerWorker" => "backlog_per_worker",
+            "BacklogSecondsPerWorker" => "backlog_seconds_per_worker",
+            other => panic!("the API does not tell {other}"),
+        })
+    }
+
     /// What the emulator of the stage has.
     pub(crate) fn cloudwatch(stage: &Stage, numbers: &Numbers) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -66,7 +74,7 @@ impl Periods {
     /// The value of the period that began then, if there is one.
     pub(crate) fn value(&self, source: &Source, queue: &Value, began: i64) -> Option<f64> {
         match source {
-            Source::Api => queue["backlog_per_worker"].as_f64(),
+            Source::Api(name) => queue[name].as_f64(),
             Source::CloudWatch(reader) => reader.read(began, self.seconds),
         }
     }

@@ -12,11 +12,11 @@ const RIGHT: f64 = 930.0;
 
 const STYLE: &str = "
 text{font:13px system-ui,sans-serif;fill:#1f2328}
-.title{font-size:16px;font-weight:600}.small{font-size:12px}
+.title{font-size:16px;font-weight:600}.small{font-size:12px}.note{paint-order:stroke;stroke:#fff;stroke-width:5px}
 .paper{fill:#fff}.grid{stroke:#d8dee4}.axis{stroke:#59636e}.mark{stroke:#59636e;stroke-dasharray:2 4}
 .line{fill:none;stroke-width:2}.backlog{stroke:#0969da}.desired{stroke:#bc4c00;stroke-dasharray:7 4}
 .service{stroke:#1a7f37}.area{fill:#1a7f37;fill-opacity:.18}
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.paper{fill:#0d1117}.grid{stroke:#30363d}
+@media(prefers-color-scheme:dark){text{fill:#e6edf3}.paper{fill:#0d1117}.note{stroke:#0d1117}.grid{stroke:#30363d}
 .axis,.mark{stroke:#9198a1}.backlog{stroke:#58a6ff}.desired{stroke:#f0883e}
 .service{stroke:#3fb950}.area{fill:#3fb950}}
 ";
@@ -43,10 +43,10 @@ impl Panel {
         let mut out = String::new();
         for value in ticks(self.ends.1) {
             let y = self.y(value);
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>\n",
+                 <text class=\"small\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{value}</text>",
                 LEFT - 8.0,
                 y + 4.0,
             );
@@ -54,18 +54,18 @@ impl Panel {
         for minute in ticks(self.ends.0) {
             let x = LEFT + (RIGHT - LEFT) * minute / self.ends.0;
             let (bottom, below) = (self.bottom, self.bottom + 18.0);
-            let _ = write!(
+            let _ = writeln!(
                 out,
                 "<line class=\"axis\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{bottom}\" y2=\"{}\"/>\
-                 <text class=\"small\" x=\"{x:.1}\" y=\"{below}\" text-anchor=\"middle\">{minute}</text>\n",
+                 <text class=\"small\" x=\"{x:.1}\" y=\"{below}\" text-anchor=\"middle\">{minute}</text>",
                 bottom + 5.0,
             );
         }
         let (middle, bottom) = ((self.top + self.bottom) / 2.0, self.bottom);
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<line class=\"axis\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{bottom}\" y2=\"{bottom}\"/>\
-             <text transform=\"translate(22 {middle}) rotate(-90)\" text-anchor=\"middle\">{named}</text>\n"
+             <text transform=\"translate(22 {middle}) rotate(-90)\" text-anchor=\"middle\">{named}</text>"
         );
         out
     }
@@ -108,19 +108,19 @@ pub(crate) fn draw(report: &Report) -> String {
     );
     out += &jobs.frame("jobs");
     out += &workers.frame("workers");
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "<text x=\"{:.1}\" y=\"540\" text-anchor=\"middle\">minutes, by the template's time</text>\n",
+        "<text x=\"{:.1}\" y=\"540\" text-anchor=\"middle\">minutes, by the template's time</text>",
         (LEFT + RIGHT) / 2.0
     );
     for (nth, from, to) in report.changes() {
         let x = workers.x(report.observed[nth].at);
         // Whatever stands at the right end would leave the page.
         let (anchor, beside) = if x > WIDTH / 2.0 { ("end", -6.0) } else { ("start", 6.0) };
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<line class=\"mark axis\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{}\" y2=\"{}\"/>\
-             <text class=\"small\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>\n",
+             <text class=\"small note\" x=\"{:.1}\" y=\"{}\" text-anchor=\"{anchor}\">{}</text>",
             jobs.top,
             workers.bottom,
             x + beside,
@@ -133,12 +133,12 @@ pub(crate) fn draw(report: &Report) -> String {
     let desired = workers.steps(samples, |sample| f64::from(sample.desired));
     let (floor, begin) =
         (workers.bottom, workers.x(samples.first().map_or(Duration::ZERO, |s| s.at)));
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<path class=\"line backlog\" d=\"{backlog}\"/>\n\
          <path class=\"area\" d=\"{service}V{floor}H{begin:.1}Z\"/>\n\
          <path class=\"line service\" d=\"{service}\"/>\n\
-         <path class=\"line desired\" d=\"{desired}\"/>\n"
+         <path class=\"line desired\" d=\"{desired}\"/>"
     );
     for (at, class, named) in [
         (LEFT, "backlog", "backlog (waiting and running)"),
@@ -146,10 +146,10 @@ pub(crate) fn draw(report: &Report) -> String {
         (LEFT + 410.0, "desired", "workers desired"),
     ] {
         let (to, text) = (at + 26.0, at + 33.0);
-        let _ = write!(
+        let _ = writeln!(
             out,
             "<line class=\"line {class}\" x1=\"{at}\" x2=\"{to}\" y1=\"64\" y2=\"64\"/>\
-             <text class=\"small\" x=\"{text}\" y=\"68\">{named}</text>\n"
+             <text class=\"small\" x=\"{text}\" y=\"68\">{named}</text>"
         );
     }
     out + "</svg>\n"
