@@ -12,7 +12,7 @@ PEERS ?= ../shared/peers
 
 # The whole-system tests, in two halves that take about as long: most of it they wait.
 E2E_FLEETS = architecture compose templates up uploads expected media attacks chaos stacks
-E2E_SERVERS = release brokers campaign
+E2E_SERVERS = release brokers campaign closed_loop
 # Mostly waits for workers that leave, so several at a time.
 E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version
@@ -67,9 +67,9 @@ test-media: deps-test ## Every file of ../shared/media through every profile, an
 	$(CARGO) build --release -p reelfleet
 	$(CARGO) test --release -p reelfleet-e2e --test media --test attacks -- --ignored --nocapture --test-threads=1
 
-chaos: deps-test ## Campaigns of faults over every backend, and over one fleet. About an hour.
+chaos: deps-test ## Campaigns of faults over every backend, over one fleet, and its scaling. More than an hour.
 	$(CARGO) build --release -p reelfleet
-	$(CARGO) test --release -p reelfleet-e2e --test chaos --test campaign --test scale_in -- --ignored --nocapture --test-threads=1
+	$(CARGO) test --release -p reelfleet-e2e --test chaos --test campaign --test scale_in --test closed_loop -- --ignored --nocapture --test-threads=1
 
 bench: deps-test ffmpeg ## What the fleet costs next to bare ffmpeg, and its jobs next to other queues.
 	$(CARGO) build --release --workspace --bins
