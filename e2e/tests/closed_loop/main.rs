@@ -14,10 +14,10 @@
 //!
 //! - It looks at its instance's metadata every 2 s, so one that was chosen hears of it late: up to
 //!   two minutes of the template's time at a factor of 60. It takes no job meanwhile, as it asks
-//!   before each claim. A hook of the template's time would have to be far shorter to fail by that.
+//!   before each claim, and the hook waits far longer.
 //! - Its instance stays protected for 15 s after its last job: a quarter of an hour at 60. The group
 //!   tries each period, and shrinks so much later.
-//! - It prolongs its hook every 10 s at least, which is seldom here, and polls SQS for up to 5 s.
+//! - It prolongs its hook once in 10 s at most, which is seldom here, and polls SQS for up to 5 s.
 //! - Jobs take what they take, on the cores of one machine: three workers on two cores are not three
 //!   times as fast as one. A worker claims its next job shortly before it is through with one, so
 //!   a moment may see more jobs under way than workers.
