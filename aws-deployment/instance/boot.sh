@@ -10,8 +10,6 @@ set -Eeuo pipefail
 role=${1:?api or worker}
 here=/opt/reelfleet
 settings=/etc/reelfleet/stack.env
-# An instance that is not up after so many seconds is reported and replaced.
-patience=${BOOT_PATIENCE_SECONDS:-480}
 
 step() { printf 'boot: %6.1f s  %s\n' "$(cut -d' ' -f1 /proc/uptime)" "$*"; }
 
@@ -74,6 +72,13 @@ service_settings() {
     chmod 600 /etc/reelfleet/service.env
 }
 
+# The journal takes up to a tenth of the disk, if nobody says less.
+journal() {
+    install -d -m 755 /etc/systemd/journald.conf.d
+    printf '[Journal]\nSystemMaxUse=200M\n' >/etc/systemd/journald.conf.d/reelfleet.conf
+    systemctl try-restart systemd-journald
+}
+
 units() {
     local drain stop
     install -d -m 755 "/etc/systemd/system/reelfleet-$role.service.d"
@@ -89,19 +94,23 @@ units() {
     systemctl daemon-reload
 }
 
-# An API is up when it can take an upload, a worker when it takes jobs.
+# An API is up when it can take an upload, a worker when it takes jobs. All of the journal is read:
+# with pipefail, who stops at the first match makes journalctl fail, and so what is found not found.
 is_up() {
     case $role in
         api) "$here/bin/reelfleet" healthcheck --url http://127.0.0.1:8080 >/dev/null 2>&1 ;;
         worker)
             systemctl is-active --quiet reelfleet-worker &&
-                journalctl --unit reelfleet-worker --boot --output cat --no-pager | grep -q 'takes jobs'
+                journalctl --unit reelfleet-worker --boot --output cat --no-pager | grep 'takes jobs' >/dev/null
             ;;
     esac
 }
 
+# An instance that is not up after so many seconds is reported.
 wait_until_up() {
-    local until=$((SECONDS + patience))
+    local patience until
+    patience=$(setting BOOT_PATIENCE_SECONDS)
+    until=$((SECONDS + ${patience:=480}))
     until is_up; do
         [ $SECONDS -lt $until ] || failed "it is not up after $patience s:"
         sleep 1
@@ -114,6 +123,7 @@ step "release $(cat "$here/VERSION"), role $role"
 [ -r "$settings" ] || { echo "there is no $settings" >&2 && exit 1; }
 account
 namespaces
+journal
 service_settings
 units
 step "starting"

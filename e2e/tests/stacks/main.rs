@@ -4,6 +4,7 @@
 //! deploy.sh ─► MiniStack    every stack but 01.5, through its whole life
 //! aws       ─► moto         groups that start instances, and the load balancer's targets
 //! boot.sh   ─► MiniStack    the secrets, in a root of its own
+//! log.sh    ─► systemd-journald
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
@@ -11,5 +12,7 @@
 mod boot;
 mod groups;
 mod life;
+mod log;
+mod machine;
 mod redrive;
 mod refusals;

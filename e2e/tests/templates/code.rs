@@ -7,7 +7,7 @@ use reelfleet_job::{Kind, Lane};
 use serde_json::Value;
 
 use crate::{
-    house::user_data,
+    house::{patience, user_data},
     tools::{resources, root, templates, text, under},
 };
 
@@ -251,4 +251,45 @@ fn roles_and_stacks_give_the_same_things_the_same_names() {
         assert!(roles.contains(&format!("log-group:/reelfleet/${{EnvironmentName}}/{log}:*")));
     }
     assert!(roles.contains("{\"cloudwatch:namespace\":\"Reelfleet\"}"));
+}
+
+/// The rule of the listeners that the house has (`numbers_are_not_for_every_client`) is about
+/// something that there is.
+#[test]
+fn what_the_load_balancer_keeps_to_itself_is_what_the_api_shows_without_a_session() {
+    let template = &templates()[API];
+    let rules = resources(template, "AWS::ElasticLoadBalancingV2::ListenerRule");
+    for (name, rule) in rules {
+        let paths = under(&rule["Properties"]["Conditions"], "Values");
+        let paths = paths[0].as_array().unwrap().iter().map(|path| path.as_str().unwrap());
+        for path in paths.filter(|path| !path.ends_with("/*")) {
+            assert!(sources().contains(&format!("get, path = \"{path}\"")), "{name}: {path}");
+        }
+        let said = &rule["Properties"]["Actions"][0]["FixedResponseConfig"]["MessageBody"];
+        let said: Value = serde_json::from_str(said.as_str().unwrap()).unwrap();
+        assert_eq!((&said["status"], &said["code"]), (&404.into(), &"not_found".into()));
+    }
+}
+
+/// The value of a setting of a unit, seconds.
+fn of_unit(role: &str, name: &str) -> u64 {
+    let unit = text(&root().join(format!("aws-deployment/instance/reelfleet-{role}.service")));
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).map(str::to_owned);
+    line.unwrap().parse().unwrap()
+}
+
+/// For the secrets, which are fetched before that: two, a minute each at most.
+const SECRETS: u64 = 120;
+
+/// What comes after boot.sh is compared by the house (`a_boot_is_given_its_time`).
+#[test]
+fn a_boot_waits_for_as_long_as_a_migration_may_take() {
+    let templates = templates();
+    for (stack, role) in [(API, "api"), (WORKERS, "worker")] {
+        let patience = patience(user_data(&templates[stack])[0]).unwrap();
+        let start = of_unit(role, "TimeoutStartSec");
+        assert!(patience >= start + SECRETS, "{role}: {patience} s for {start} s");
+    }
+    assert_eq!(of_unit("api", "TimeoutStartSec"), 900, "what the documents say of a migration");
 }

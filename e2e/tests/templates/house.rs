@@ -7,11 +7,14 @@ use crate::tools::{resources, under};
 type Rule = fn(&Value) -> bool;
 
 /// Each rule's name, and whether a template keeps it.
-pub(crate) const RULES: [(&str, Rule); 4] = [
+pub(crate) const RULES: [(&str, Rule); 7] = [
     ("the_hook_outlasts_the_drain", the_hook_outlasts_the_drain),
     ("every_bucket_and_queue_has_a_policy", every_bucket_and_queue_has_a_policy),
     ("user_data_holds_no_secret", user_data_holds_no_secret),
     ("user_data_checks_what_it_runs", user_data_checks_what_it_runs),
+    ("numbers_are_not_for_every_client", numbers_are_not_for_every_client),
+    ("updates_keep_two_in_service", updates_keep_two_in_service),
+    ("a_boot_is_given_its_time", a_boot_is_given_its_time),
 ];
 
 /// Which rules a template breaks.
@@ -22,14 +25,18 @@ pub(crate) fn broken(template: &Value) -> Vec<&'static str> {
 /// What a worker needs after its drain: to hand back (8 s), and to complete the hook (30 s).
 pub(crate) const AFTER_DRAIN: u64 = 60;
 
-fn the_hook_outlasts_the_drain(template: &Value) -> bool {
-    let number = |value: &Value| match value["Ref"].as_str() {
+/// What is said there, or the default of the parameter that is named there.
+fn number(template: &Value, value: &Value) -> Option<u64> {
+    match value["Ref"].as_str() {
         Some(parameter) => template["Parameters"][parameter]["Default"].as_u64(),
         None => value.as_u64(),
-    };
+    }
+}
+
+fn the_hook_outlasts_the_drain(template: &Value) -> bool {
     let drain = template["Parameters"]["DrainSeconds"]["Default"].as_u64().unwrap_or_default();
     let timeouts = under(&template["Resources"], "HeartbeatTimeout");
-    timeouts.into_iter().all(|timeout| number(timeout) >= Some(drain + AFTER_DRAIN))
+    timeouts.into_iter().all(|timeout| number(template, timeout) >= Some(drain + AFTER_DRAIN))
 }
 
 fn every_bucket_and_queue_has_a_policy(template: &Value) -> bool {
@@ -87,4 +94,109 @@ fn user_data_checks_what_it_runs(template: &Value) -> bool {
             (fetched, _, _) => fetched.is_none() && !text.contains("curl"),
         }
     })
+}
+
+/// Every listener that hands requests on, whatever its condition, answers these itself.
+fn numbers_are_not_for_every_client(template: &Value) -> bool {
+    let rules = || resources(template, "AWS::ElasticLoadBalancingV2::ListenerRule");
+    let mut listeners = resources(template, "AWS::ElasticLoadBalancingV2::Listener");
+    listeners.all(|(name, listener)| {
+        let forwards = under(&listener["Properties"]["DefaultActions"], "Type");
+        if !forwards.iter().any(|kind| *kind == "forward") {
+            return true;
+        }
+        rules().any(|(_, rule)| {
+            let own = &rule["Properties"];
+            let paths = under(&own["Conditions"], "Values");
+            let paths: Vec<_> = paths.iter().filter_map(|list| list.as_array()).flatten().collect();
+            own["ListenerArn"]["Ref"] == name.as_str()
+                && (rule["Condition"].is_null() || rule["Condition"] == listener["Condition"])
+                && own["Conditions"].as_array().is_some_and(|all| all.len() == 1)
+                && ["/metrics", "/metrics/*"]
+                    .iter()
+                    .all(|path| paths.iter().any(|one| *one == path))
+                && own["Actions"].as_array().is_some_and(|all| all.len() == 1)
+                && own["Actions"][0]["Type"] == "fixed-response"
+                && own["Actions"][0]["FixedResponseConfig"]["StatusCode"] == "404"
+        })
+    })
+}
+
+/// CloudFormation leaves as many in service as there were but a batch, or MinInstancesInService if
+/// that is more; which must be less than MaxSize.
+fn updates_keep_two_in_service(template: &Value) -> bool {
+    resources(template, "AWS::AutoScaling::AutoScalingGroup").all(|(_, group)| {
+        let update = &group["UpdatePolicy"]["AutoScalingRollingUpdate"];
+        let (least, most) = (
+            number(template, &update["MinInstancesInService"]),
+            number(template, &group["Properties"]["MaxSize"]),
+        );
+        // What can be chosen is one or two, so that `Rules` can say what it must be less than.
+        let choice = update["MinInstancesInService"]["Ref"].as_str();
+        let narrow = choice.is_none_or(|name| {
+            let allowed = &template["Parameters"][name]["AllowedValues"];
+            *allowed == serde_json::json!([1, 2])
+                && template["Rules"].as_object().is_some_and(|rules| {
+                    rules.values().any(|rule| {
+                        rule["RuleCondition"]["Fn::Equals"]
+                            == serde_json::json!([{"Ref": "MaxSize"}, "2"])
+                            && rule["Assertions"][0]["Assert"]["Fn::Equals"]
+                                == serde_json::json!([{"Ref": name}, "1"])
+                    })
+                })
+        });
+        least >= Some(2) && least < most && narrow
+    })
+}
+
+/// Seconds from a launch until boot.sh waits, at most: the kernel, cloud-init and the release.
+const BEFORE_BOOT: u64 = 90;
+
+/// For boot.sh to tell how it went.
+const SIGNAL: u64 = 60;
+
+/// `PT1H2M3S`, in seconds.
+fn duration(text: &str) -> Option<u64> {
+    let mut seconds = 0;
+    let mut digits = String::new();
+    for letter in text.strip_prefix("PT")?.chars() {
+        let unit = match letter {
+            'H' => 3600,
+            'M' => 60,
+            'S' => 1,
+            digit => {
+                digits.push(digit);
+                continue;
+            }
+        };
+        seconds += unit * std::mem::take(&mut digits).parse::<u64>().ok()?;
+    }
+    digits.is_empty().then_some(seconds)
+}
+
+/// boot.sh waits for its role, the group for boot.sh before it looks at its health, and
+/// CloudFormation for all of that.
+fn a_boot_is_given_its_time(template: &Value) -> bool {
+    let patience = user_data(template).into_iter().find_map(patience);
+    resources(template, "AWS::AutoScaling::AutoScalingGroup").all(|(_, group)| {
+        let Some(patience) = patience else { return true };
+        let own = &group["Properties"];
+        let looked_at = own["HealthCheckType"] == "ELB";
+        let grace = own["HealthCheckGracePeriod"].as_u64();
+        let update = &group["UpdatePolicy"]["AutoScalingRollingUpdate"]["PauseTime"];
+        let creation = &group["CreationPolicy"]["ResourceSignal"]["Timeout"];
+        let [update, creation] = [update, creation].map(|text| text.as_str().and_then(duration));
+        // An hour is the most that CloudFormation takes.
+        let fits = |given: u64| given >= patience + BEFORE_BOOT + SIGNAL && given <= 3600;
+        // Whether a creation waits at all is judged by others.
+        (!looked_at || grace >= Some(patience + BEFORE_BOOT))
+            && update.is_some_and(fits)
+            && creation.is_none_or(fits)
+    })
+}
+
+/// How long an instance's boot.sh waits for its role, seconds.
+pub(crate) fn patience(script: &str) -> Option<u64> {
+    let line = script.lines().find_map(|line| line.strip_prefix("BOOT_PATIENCE_SECONDS="));
+    line.and_then(|number| number.parse().ok())
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use reelfleet_e2e::files_below;
 use serde_json::Value;
 
-use crate::tools::{STACKS, path_of, said, templates, text, tool, under};
+use crate::tools::{STACKS, path_of, root, said, templates, text, tool, under};
 
 #[test]
 fn cfn_lint_finds_nothing() {
@@ -76,4 +77,28 @@ fn every_excuse_gives_its_reason() {
         }
     }
     assert!(!seen.is_empty());
+}
+
+/// With pipefail, who stops reading makes the program before it fail, sometimes.
+#[test]
+fn no_script_pipes_into_who_may_stop_reading() {
+    let folders = ["aws-deployment", "tools"].map(|folder| root().join(folder));
+    let mut scripts = 0;
+    for file in folders.iter().flat_map(|folder| files_below(folder)) {
+        let Ok(script) = std::fs::read_to_string(&file) else { continue };
+        if !script.starts_with("#!") && file.extension().is_none_or(|end| end != "sh") {
+            continue;
+        }
+        scripts += 1;
+        for line in script.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            let into = line.split('|').skip(1).map(str::trim_start);
+            for program in into {
+                let quiet = program.strip_prefix("grep -").is_some_and(|options| {
+                    options.split(' ').next().is_some_and(|options| options.contains('q'))
+                });
+                assert!(!quiet, "{}: {line}", file.display());
+            }
+        }
+    }
+    assert!(scripts > 15);
 }

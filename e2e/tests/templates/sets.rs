@@ -136,6 +136,20 @@ fn by_default_both_groups_have_one_to_three_instances() {
     }
 }
 
+/// A batch is as large as it says only with so much room, and there is always one that works.
+#[test]
+fn updates_have_room_for_a_batch_in_every_set() {
+    for set in Set::all() {
+        for stack in [API, WORKERS] {
+            let [most, batch, least] = ["MaxSize", "UpdateBatch", "UpdateMinInService"]
+                .map(|name| set.number(stack, name));
+            assert!(least + batch <= most, "{}: {stack}: {least} + {batch} of {most}", set.name);
+            // So an update of the largest group takes at most four batches, or the group is small.
+            assert!(most.div_ceil(batch) <= 4, "{}: {stack}: {most} by {batch}", set.name);
+        }
+    }
+}
+
 /// An update, and a zone or a Spot instance that is replaced, start one more instance for a while.
 fn most_instances(set: &Set) -> [(u64, Vec<String>); 2] {
     let types = |stack, parameter| {
