@@ -80,7 +80,7 @@ option() {
 }
 
 known() { among "$1" "${STACKS[@]}" || wrong "there is no stack $1; there are ${STACKS[*]}"; }
-number() { [[ $2 =~ ^[0-9]{1,4}$ ]] || wrong "$1 needs a number"; }
+number() { [[ $2 =~ ^(0|[1-9][0-9]{0,3})$ ]] || wrong "$1 needs a number"; }
 
 # One file for a set: what a stack is not named in is not deployed.
 read_parameters() {

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 
 # Longest wait for a stack, minutes. A database takes a quarter of an hour, with a snapshot more;
-# a rolling update waits for each instance: its boot, and what it drains.
+# a rolling update waits for each batch: its boot, and what it drains.
 longest_wait() {
     case $1 in
         04-*) echo 90 ;;
@@ -14,7 +14,7 @@ longest_wait() {
 # Sets `rollback` of the caller to the alarms that take an update back. Each stack says itself which
 # (its output RollbackAlarmArns): those on load and on the past say nothing of a new release.
 rollback_options() {
-    local description=$1 names alarms ringing until looks=0
+    local description=$1 names alarms ringing minutes until looks=0
     if [ -z "$ALARM_ROLLBACK" ]; then
         # Those of the last update hold on until they are taken away.
         rollback=(--rollback-configuration '{"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}')
@@ -22,7 +22,8 @@ rollback_options() {
     fi
     names=$(output_of "$description" RollbackAlarmArns | tr , '\n' | sed 's/.*:alarm://')
     [ -n "$names" ] || return 0
-    until=$((SECONDS + ${UNPARKED:+${TIMEOUT:-$QUIET_WAIT}}0 * 6))
+    minutes=${UNPARKED:+${TIMEOUT:-$QUIET_WAIT}}
+    until=$((SECONDS + ${minutes:-0} * 60))
     while :; do
         # shellcheck disable=SC2086 # one word an alarm: their names have no spaces
         alarms=$(call cloudwatch describe-alarms --alarm-names $names) || fail "the alarms cannot be read"
@@ -30,9 +31,11 @@ rollback_options() {
         ringing=$(jq -r '[.MetricAlarms[] | select(.StateValue == "ALARM").AlarmName] | join(", ")' <<<"$alarms")
         # Those of an environment that was parked until now ring until its instances are there.
         [ -n "$ringing" ] && [ $SECONDS -lt $until ] || break
-        [ $looks -gt 0 ] || note "waiting until $ringing is quiet"
+        [ $looks -gt 0 ] || note "waiting until $ringing is quiet, at most $minutes minutes"
         pause_before $((looks++))
     done
+    [ -z "$ringing" ] || [ -z "$minutes" ] ||
+        refuse "$ringing is still ringing $minutes minutes after the environment was started again, and would roll the update back at once. Nothing was updated. Look why (deploy.sh status), then run this again"
     [ -z "$ringing" ] ||
         refuse "$ringing is ringing, and would roll the update back at once. If the update is the remedy: --no-alarm-rollback"
     # shellcheck disable=SC2034 # the caller's

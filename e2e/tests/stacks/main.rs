@@ -14,5 +14,6 @@ mod groups;
 mod life;
 mod log;
 mod machine;
+mod quiet;
 mod redrive;
 mod refusals;
