@@ -1,9 +1,11 @@
-//! A way to a server that can be closed, as if the server were stopped: it keeps what it has.
+//! A way to a server that can be closed, as if the server were stopped, or fall silent, as if a
+//! network were cut: the server keeps what it has.
 
 use std::{
+    io::{self, Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -19,11 +21,23 @@ pub struct Way {
 struct Shared {
     closed: AtomicBool,
     passing: Mutex<Vec<TcpStream>>,
+    silent: Mutex<bool>,
+    spoken: Condvar,
 }
 
 impl Shared {
     fn passing(&self) -> MutexGuard<'_, Vec<TcpStream>> {
         self.passing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_silent(&self, silent: bool) {
+        *self.silent.lock().unwrap_or_else(PoisonError::into_inner) = silent;
+        self.spoken.notify_all();
+    }
+
+    fn wait_while_silent(&self) {
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.spoken.wait_while(silent, |silent| *silent));
     }
 }
 
@@ -42,7 +56,7 @@ impl Way {
                 let mut passing = shared.passing();
                 // Looked at under the lock: `close` ends what it finds in there.
                 if !shared.closed.load(Ordering::SeqCst) {
-                    let ends = forward(client, server);
+                    let ends = forward(client, server, &shared);
                     passing.extend(ends.into_iter().flatten());
                 }
             }
@@ -64,8 +78,15 @@ impl Way {
         }
     }
 
-    /// Lets connections through again.
+    /// Nothing passes any more, and nobody is told: what is sent is neither answered nor refused.
+    pub fn fall_silent(&self) {
+        self.shared.set_silent(true);
+    }
+
+    /// Lets connections through again. What was sent into the silence arrives now, as it would by
+    /// being sent again.
     pub fn open(&self) {
+        self.shared.set_silent(false);
         self.shared.closed.store(false, Ordering::SeqCst);
     }
 }
@@ -99,15 +120,29 @@ pub fn listen_before(
 }
 
 /// Starts to forward in both directions; both ends.
-fn forward(client: &TcpStream, server: &TcpStream) -> Option<[TcpStream; 2]> {
+fn forward(client: &TcpStream, server: &TcpStream, shared: &Arc<Shared>) -> Option<[TcpStream; 2]> {
     let ends = [client.try_clone().ok()?, server.try_clone().ok()?];
     for (from, to) in [(client, server), (server, client)] {
-        let (mut from, mut to) = (from.try_clone().ok()?, to.try_clone().ok()?);
+        let (from, to) = (from.try_clone().ok()?, to.try_clone().ok()?);
+        let shared = Arc::clone(shared);
         let _ = to.set_nodelay(true);
         std::thread::spawn(move || {
-            let _ = std::io::copy(&mut from, &mut to);
+            let _ = pass_on(&from, &to, &shared);
             let _ = to.shutdown(Shutdown::Write);
         });
     }
     Some(ends)
+}
+
+fn pass_on(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut bytes = vec![0; 64 << 10];
+    loop {
+        let read = from.read(&mut bytes)?;
+        // An end does not get through either.
+        shared.wait_while_silent();
+        if read == 0 {
+            return Ok(());
+        }
+        to.write_all(&bytes[..read])?;
+    }
 }

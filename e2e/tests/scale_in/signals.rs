@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use reelfleet_e2e::{clips, pause, playable, wait_for};
+use reelfleet_servers::group::{Action, Fault};
 use rustix::process::Signal;
 
 use crate::{
@@ -14,28 +15,42 @@ use crate::{
 /// How long a message is hidden that nobody gave back.
 const HIDDEN: Duration = Duration::from_secs(30);
 
+/// A lease, in seconds, that no test waits for: nothing comes back by itself.
+const LONG_LEASE: &str = "300";
+
 /// A message that arrives while a worker is told to leave is done by it, or by the next at once.
 fn nothing_is_hidden_by_a_worker_that_leaves(queue: Queue, rounds: u32) {
-    let stage = Stage::set_with(queue, &[("DRAIN_SECONDS", "0")]);
+    let stage = Stage::set_with(queue, &[("DRAIN_SECONDS", "0"), ("LEASE_SECONDS", LONG_LEASE)]);
     let (clip, mut random) = (clips::short(stage.folder()), StdRng::seed_from_u64(7));
     let mut worker = stage.worker("i-0", &[]);
     let mut videos = Vec::new();
     for round in 1..=rounds {
         stage.wait_ready(&worker);
         // Its receives are under way.
-        let video = stage.submit(&clip);
-        let until = Instant::now() + Duration::from_millis(random.random_range(0..300));
-        while Instant::now() < until {
-            pause();
+        if round % 2 == 0 {
+            let video = stage.submit(&clip);
+            let until = Instant::now() + Duration::from_millis(random.random_range(0..300));
+            while Instant::now() < until {
+                pause();
+            }
+            videos.push(video);
+        } else {
+            // It has the message in its hand, and has not claimed its job yet.
+            stage.group.fail(Some(Action::Protect), Fault::Slow(Duration::from_secs(2)), 1);
+            videos.push(stage.submit(&clip));
+            wait_for("it to have the message", SOON, || {
+                let calls = stage.group.calls_of(&worker.instance, Action::Protect);
+                (!calls.is_empty()).then_some(())
+            });
         }
+        let video = &videos[videos.len() - 1];
         assert_eq!(leave(&mut worker), Some(0));
         assert_eq!(stage.in_flight(), 0, "it took a message with it");
         worker = stage.worker(&format!("i-{round}"), &[]);
         stage.wait_ready(&worker);
         wait_for("the next worker to do it", HIDDEN / 2, || {
-            (stage.video(&video)["status"] == "ready").then_some(())
+            (stage.video(video)["status"] == "ready").then_some(())
         });
-        videos.push(video);
     }
     for video in videos {
         stage.assert_whole(&video, 1.0, 1);
@@ -45,13 +60,13 @@ fn nothing_is_hidden_by_a_worker_that_leaves(queue: Queue, rounds: u32) {
 /// C1.
 #[test]
 fn a_message_that_meets_a_leaving_worker_goes_to_the_next_at_once_on_the_database() {
-    nothing_is_hidden_by_a_worker_that_leaves(Queue::Sqlite, 5);
+    nothing_is_hidden_by_a_worker_that_leaves(Queue::Sqlite, 6);
 }
 
 /// C1 and C2: long polls of SQS are under way for each lane.
 #[test]
 fn a_message_that_meets_a_leaving_worker_goes_to_the_next_at_once_on_sqs() {
-    nothing_is_hidden_by_a_worker_that_leaves(Queue::Sqs, 3);
+    nothing_is_hidden_by_a_worker_that_leaves(Queue::Sqs, 4);
 }
 
 /// C2: one in hand and nine behind it.

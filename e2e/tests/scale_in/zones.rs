@@ -9,10 +9,21 @@ use crate::{
     stage::{LEASE, Queue, Stage},
 };
 
-/// C10: a worker of one zone is cut off from everything but its own machine, in mid-job. The other
-/// zone does all of it, and what the first one still does when it is back has no effect.
+/// C10: connections end, and new ones are ended at once.
 #[test]
 fn a_zone_that_is_cut_off_delays_its_jobs_and_has_no_effect_when_it_is_back() {
+    a_zone_is_cut_off(Way::close);
+}
+
+/// C10: connections stay, and nothing comes through them; nor through new ones.
+#[test]
+fn a_zone_that_falls_silent_delays_its_jobs_and_has_no_effect_when_it_is_back() {
+    a_zone_is_cut_off(Way::fall_silent);
+}
+
+/// A worker of one zone is cut off from everything but its own machine, in mid-job. The other
+/// zone does all of it, and what the first one still does when it is back has no effect.
+fn a_zone_is_cut_off(cut: fn(&Way)) {
     let stage = Stage::set_with(Queue::Postgres, &[("DRAIN_SECONDS", "60")]);
     let port = stage.postgres.as_ref().unwrap().port();
     let way = Way::before(port);
@@ -23,7 +34,7 @@ fn a_zone_that_is_cut_off_delays_its_jobs_and_has_no_effect_when_it_is_back() {
     let mut cut_off = stage.worker("i-a", &[("DATABASE_URL", &url)]);
     let videos: Vec<_> = (0..3).map(|_| stage.submit(&film)).collect();
     busy(&stage, &cut_off);
-    way.close();
+    cut(&way);
     let closed = Instant::now();
     let other = stage.worker("i-b", &[]);
     wait_for("the other zone to do all of it", Duration::from_secs(120), || {
