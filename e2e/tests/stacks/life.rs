@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use reelfleet_e2e::cloud::Cloud;
+use reelfleet_e2e::{Client, cloud::Cloud};
 use reelfleet_servers::Ministack;
 use serde_json::{Value, json};
 
@@ -103,6 +103,7 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     assert!(said.contains("The fleet: http://"), "{said}");
     assert_eq!(version_of(&cloud, "film-06-workers-autoscaling"), OLD);
     assert_eq!(sizes(&cloud), [json!([1, 3, 1]), json!([1, 3, 1])]);
+    numbers_stay_inside(&cloud, &emulator.endpoint());
 
     // An update: planned, which changes nothing, then made.
     let said = cloud.deploy("plan", "film", &release(NEW)).fine();
@@ -122,6 +123,21 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     look(&cloud);
     park_and_start(&cloud);
     take_down(&cloud);
+}
+
+/// Through the load balancer, which this emulator plays. Behind it is nobody.
+fn numbers_stay_inside(cloud: &Cloud, endpoint: &str) {
+    let answer = cloud.aws(&["elbv2", "describe-load-balancers"]);
+    let name = answer["LoadBalancers"][0]["LoadBalancerName"].as_str().unwrap().to_owned();
+    let client = Client::new(&format!("{endpoint}/_alb/{name}"), "");
+    for path in ["/metrics", "/metrics?all", "/metrics/"] {
+        let answer = client.call("GET", path).unwrap();
+        assert_eq!((answer.status, &answer.json["code"]), (404, &"not_found".into()), "{path}");
+    }
+    for path in ["/health", "/", "/metric", "/api/metrics"] {
+        let answer = client.call("GET", path).unwrap();
+        assert_eq!(answer.status, 503, "{path} is handed on: {}", answer.json);
+    }
 }
 
 fn look(cloud: &Cloud) {
