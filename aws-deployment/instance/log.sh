@@ -20,6 +20,8 @@ while :; do
     if [ "$(stat --format %s "$file" 2>/dev/null || echo 0)" -ge "$most" ]; then
         mv "$file" "$file.1"
     fi
-    journalctl --quiet --unit="reelfleet-$role" --output=cat --cursor-file="$folder/cursor" >>"$file"
+    # A reading that fails is made again: the note of where the last one ended is still there.
+    journalctl --quiet --unit="reelfleet-$role" --output=cat --cursor-file="$folder/cursor" >>"$file" ||
+        echo "the journal cannot be read, or its file not written, now" >&2
     sleep "$pause"
 done

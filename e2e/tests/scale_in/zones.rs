@@ -36,6 +36,11 @@ fn a_zone_is_cut_off(cut: fn(&Way)) {
     busy(&stage, &cut_off);
     cut(&way);
     let closed = Instant::now();
+    // It cannot keep its lease, and stops its own work, which takes much longer.
+    wait_for("it to give up its job", SOON, || {
+        let given_up = "could not be renewed in time: it is stopped";
+        (stage.log("i-a").contains(given_up) && !cut_off.encodes()).then_some(())
+    });
     let other = stage.worker("i-b", &[]);
     wait_for("the other zone to do all of it", Duration::from_secs(120), || {
         videos.iter().all(|video| stage.video(video)["status"] == "ready").then_some(())
