@@ -36,6 +36,11 @@ fn a_worker_boots_with_its_secrets_in_memory_and_signals_once() {
     let stop = machine.text("etc/systemd/system/reelfleet-worker.service.d/stop.conf");
     assert_eq!(stop, "[Service]\nTimeoutStopSec=980\n");
 
+    // The journal does not fill the disk, and hears of it.
+    let journal = machine.text("etc/systemd/journald.conf.d/reelfleet.conf");
+    assert_eq!(journal, "[Journal]\nSystemMaxUse=200M\n");
+    assert!(machine.text("record").contains("systemctl try-restart systemd-journald"));
+
     let signal = "signal --exit-code 0 --reason the worker is up --stack film-06-workers-autoscaling --resource Group --region us-east-1";
     assert_eq!(machine.signals(), [signal]);
     let record = machine.text("record");
