@@ -122,8 +122,8 @@ fn numbers_are_not_for_every_client(template: &Value) -> bool {
     })
 }
 
-/// CloudFormation leaves as many in service as there were but a batch, or MinInstancesInService if
-/// that is more; which must be less than MaxSize.
+/// CloudFormation leaves as many in service as there were but a batch, or `MinInstancesInService` if
+/// that is more; which must be less than `MaxSize`.
 fn updates_keep_two_in_service(template: &Value) -> bool {
     resources(template, "AWS::AutoScaling::AutoScalingGroup").all(|(_, group)| {
         let update = &group["UpdatePolicy"]["AutoScalingRollingUpdate"];
