@@ -94,3 +94,4 @@ deps-test: deps-run ## What only the tests need: a browser, servers, an emulator
 		patchelf:patchelf objcopy:binutils jq:jq curl:curl systemd-analyze:systemd
 	./tools/aws-emulator
 	./tools/aws-templates
+	./tools/aws-alarms

@@ -6,16 +6,19 @@
 //! ```
 //!
 //! A server listens on loopback only, on a free port. A test that finds no
-//! server fails and says which Debian package has it: nothing is skipped.
+//! server fails and says which Debian package has it: nothing is skipped, but for what [`Localstack`]
+//! alone can do where there is no Python that runs it, and that is said.
 //!
 //! ```no_run
 //! let server = reelfleet_servers::Postgres::start();
 //! println!("{}", server.create("videos"));
 //! ```
 
+mod answer;
 mod garbage;
 pub mod group;
 mod keeper;
+mod localstack;
 mod ministack;
 mod moto;
 mod postgres;
@@ -25,6 +28,7 @@ mod small_disk;
 
 pub use garbage::Garbage;
 pub use group::Group;
+pub use localstack::Localstack;
 pub use ministack::Ministack;
 pub use moto::Moto;
 pub use postgres::Postgres;

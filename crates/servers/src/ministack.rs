@@ -1,13 +1,16 @@
 use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
     path::Path,
     time::{Duration, Instant},
 };
 
 use reelfleet_aws::{AccessKey, AwsConfig};
 
-use crate::{free_port, keeper::Keeper, pause};
+use crate::{
+    answer::{ask, is_fine},
+    free_port,
+    keeper::Keeper,
+    pause,
+};
 
 /// It starts in half a second on an idle machine.
 const START: Duration = Duration::from_secs(60);
@@ -78,7 +81,7 @@ impl Ministack {
     ///
     /// It refuses.
     pub fn create_queue(&self, name: &str) {
-        let answer = self.ask(&format!("/?Action=CreateQueue&QueueName={name}"));
+        let answer = ask(self.port, &format!("/?Action=CreateQueue&QueueName={name}"));
         assert!(is_fine(&answer), "{name}: {answer:?}");
     }
 
@@ -90,7 +93,8 @@ impl Ministack {
     pub fn send(&self, queue: &str, body: &str) {
         let url = quoted(&format!("{}/000000000000/{queue}", self.endpoint()));
         let body = quoted(body);
-        let answer = self.ask(&format!("/?Action=SendMessage&QueueUrl={url}&MessageBody={body}"));
+        let answer =
+            ask(self.port, &format!("/?Action=SendMessage&QueueUrl={url}&MessageBody={body}"));
         assert!(is_fine(&answer), "{queue}: {answer:?}");
     }
 
@@ -123,22 +127,8 @@ impl Ministack {
     }
 
     fn healthy(&self) -> bool {
-        is_fine(&self.ask("/_ministack/health"))
+        is_fine(&ask(self.port, "/_ministack/health"))
     }
-
-    fn ask(&self, path: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        Ok(answer)
-    }
-}
-
-fn is_fine(answer: &std::io::Result<String>) -> bool {
-    let first = |answer: &String| answer.lines().next().is_some_and(|line| line.contains("200"));
-    answer.as_ref().is_ok_and(first)
 }
 
 /// As a part of an address.

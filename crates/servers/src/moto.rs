@@ -1,11 +1,14 @@
 use std::{
-    io::{Read as _, Write as _},
-    net::TcpStream,
     path::Path,
     time::{Duration, Instant},
 };
 
-use crate::{free_port, keeper::Keeper, pause};
+use crate::{
+    answer::{ask, is_fine},
+    free_port,
+    keeper::Keeper,
+    pause,
+};
 
 /// It starts in two seconds on an idle machine.
 const START: Duration = Duration::from_secs(120);
@@ -37,7 +40,7 @@ impl Moto {
         let server = [PROGRAM, "-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned);
         let moto = Moto { port, keeper: Keeper::start(folder, &server) };
         let until = Instant::now() + START;
-        while !moto.answers() {
+        while !is_fine(&ask(port, "/moto-api/")) {
             assert!(Instant::now() < until, "it did not start: {}", moto.keeper.log());
             pause();
         }
@@ -48,17 +51,5 @@ impl Moto {
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn answers(&self) -> bool {
-        let ask = || {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-            stream.write_all(b"GET /moto-api/ HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-            let mut answer = [0; 12];
-            stream.read_exact(&mut answer)?;
-            Ok::<_, std::io::Error>(answer)
-        };
-        ask().is_ok_and(|answer| answer.ends_with(b" 200"))
     }
 }
