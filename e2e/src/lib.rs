@@ -19,6 +19,7 @@ pub mod canary;
 pub mod clips;
 pub mod cloud;
 mod commit;
+pub mod deployed;
 mod fleet;
 pub mod hostile;
 mod http;
@@ -26,6 +27,7 @@ pub mod media;
 mod packages;
 pub mod playable;
 pub mod processes;
+mod role;
 pub mod settings;
 pub mod settled;
 pub mod small_disk;
@@ -40,9 +42,11 @@ pub mod worker;
 use std::time::{Duration, Instant};
 
 pub use commit::commit;
+pub use deployed::Deployed;
 pub use fleet::{Fleet, command, executable, files_below, reelfleet};
 pub use http::{Answer, Client};
 pub use packages::packages;
+pub use role::{Role, encodes};
 pub use submit::took_s;
 pub use verdict::{CODES, LIMITS, Verdict};
 

@@ -2,7 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use reelfleet_e2e::{Client, command, wait_for};
+use reelfleet_e2e::{
+    Client,
+    deployed::{self, told},
+    wait_for,
+};
 use reelfleet_servers::{Ministack, Postgres, RabbitMq, Redis};
 use serde_json::json;
 use tempfile::TempDir;
@@ -111,10 +115,10 @@ impl Stage {
             (Store::Postgres(url), ..) => url.clone(),
         };
         settings.push(("DATABASE_URL".to_owned(), url));
-        run(&["migrate"], &settings, "");
+        told(&["migrate"], &settings, "");
         store.note_effects();
         let account = ["account", EMAIL, "--operator", "--password-stdin"];
-        run(&account, &settings, &format!("{PASSWORD}\n"));
+        told(&account, &settings, PASSWORD);
 
         let role = |words, name: String, more: &[(&str, String)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -234,25 +238,9 @@ fn lay(
 }
 
 fn create_queues(ministack: &Ministack) {
-    let lanes = ["transcode", "noop"]
-        .iter()
-        .flat_map(|kind| ["high", "normal", "low"].map(|priority| format!("{kind}-{priority}")));
-    for lane in lanes.chain(["dead".to_owned()]) {
-        ministack.create_queue(&format!("campaign-{lane}"));
+    for queue in deployed::queues() {
+        ministack.create_queue(&format!("campaign-{queue}"));
     }
-}
-
-fn run(words: &[&str], settings: &[(String, String)], input: &str) {
-    use std::io::Write as _;
-    let mut child = command()
-        .args(words)
-        .envs(settings.iter().map(|(name, value)| (name, value)))
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "{words:?}");
 }
 
 /// The logs of everybody, for who looks at a failure.
