@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod database;
+mod moved;
 mod rabbitmq;
 mod redis;
 mod sqs;
