@@ -124,6 +124,20 @@ impl Cloud {
         Said::of(&run(&mut command))
     }
 
+    /// An output of a stack.
+    ///
+    /// # Panics
+    ///
+    /// It has none of this name.
+    #[must_use]
+    pub fn output(&self, stack: &str, key: &str) -> String {
+        let answer = self.aws(&["cloudformation", "describe-stacks", "--stack-name", stack]);
+        let outputs = answer["Stacks"][0]["Outputs"].as_array().cloned().unwrap_or_default();
+        let found = outputs.iter().find(|output| output["OutputKey"] == key);
+        let value = found.and_then(|output| output["OutputValue"].as_str());
+        value.unwrap_or_else(|| panic!("{stack} has no output {key}")).to_owned()
+    }
+
     /// Runs `deploy.sh` for an environment; `--yes` is said already.
     #[must_use]
     pub fn deploy(&self, command: &str, environment: &str, words: &[&str]) -> Said {

@@ -16,16 +16,6 @@ fn with<'a>(words: &[&'a str]) -> Vec<&'a str> {
     SMALL.iter().chain(words).copied().collect()
 }
 
-fn output(cloud: &Cloud, stack: &str, key: &str) -> String {
-    let answer = cloud.aws(&["cloudformation", "describe-stacks", "--stack-name", stack]);
-    let outputs = answer["Stacks"][0]["Outputs"].as_array().unwrap().clone();
-    let found = outputs.iter().find(|output| output["OutputKey"] == key);
-    found.unwrap_or_else(|| panic!("{stack} has no output {key}"))["OutputValue"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-}
-
 /// What `release.sh --upload` puts there, but for the bundle, which no emulated instance fetches.
 fn upload(cloud: &Cloud, bucket: &str, version: &str, schema: &str) {
     let digest = "0123456789abcdef".repeat(4);
@@ -56,7 +46,7 @@ fn sizes(cloud: &Cloud) -> Vec<Value> {
 }
 
 fn version_of(cloud: &Cloud, stack: &str) -> String {
-    output(cloud, stack, "AppVersion")
+    cloud.output(stack, "AppVersion")
 }
 
 fn stacks(cloud: &Cloud) -> Vec<String> {
@@ -82,7 +72,7 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
 
     // As far as it goes without a release; the script says what is missing.
     let said = cloud.deploy("up", "film", &SMALL);
-    let bucket = output(&cloud, "film-02-s3-iam", "ArtifactBucket");
+    let bucket = cloud.output("film-02-s3-iam", "ArtifactBucket");
     said.refused(3, &["05-alb-autoscaling needs a release", &bucket]);
     let delete = ["cloudformation", "delete-stack", "--stack-name"];
     for stack in ["film-02-s3-iam", "film-03-5-sqs-queue", "film-04-rds-database"] {
@@ -206,7 +196,7 @@ fn take_down(cloud: &Cloud) {
     assert_eq!(stacks(cloud), kept.map(|stack| format!("film-{stack}")));
 
     // Named, it goes; buckets still stay.
-    let artifacts = output(cloud, "film-02-s3-iam", "ArtifactBucket");
+    let artifacts = cloud.output("film-02-s3-iam", "ArtifactBucket");
     let delete = ["--delete", "04-rds-database", "--delete", "03.5-sqs-queue"];
     let rest = ["--delete", "02-s3-iam", "--delete-bucket", &artifacts];
     let said = cloud.deploy("down", "film", &[&delete[..], &rest].concat()).fine();
