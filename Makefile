@@ -12,7 +12,7 @@ PEERS ?= ../shared/peers
 
 # The whole-system tests, in two halves that take about as long: most of it they wait.
 E2E_FLEETS = architecture compose templates up uploads expected media attacks chaos stacks
-E2E_SERVERS = release brokers campaign closed_loop emulated
+E2E_SERVERS = release brokers campaign closed_loop emulated alarms
 # Mostly waits for workers that leave, so several at a time.
 E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version

@@ -1,0 +1,179 @@
+//! Alarms, from a job that gives up to the message that somebody reads, and back: on localstack-core,
+//! whose alarms go by what is measured.
+//!
+//! ```text
+//! worker dies ─► job dead ─┬─ letter ─► SQS ─► AWS/SQS ───┐
+//!                          └─ JobsDead ─► Reelfleet ──────┴─► alarm ─► SNS ─► a queue, for a mailbox
+//! ```
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod account;
+
+use std::time::Duration;
+
+use account::{ENVIRONMENT, account};
+use reelfleet_e2e::{
+    Deployed, Role, clips,
+    cloud::{Cloud, Said, run},
+    wait_for,
+};
+use reelfleet_servers::Localstack;
+use rustix::process::Signal;
+use serde_json::Value;
+
+/// For what the emulator's alarms take: three periods of ten seconds until they are silent, after
+/// the minute in which a letter goes. It is mostly waited for.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Both tell of a dead job: the one by its letter, the other by what the fleet publishes.
+const RING: [&str; 2] = ["film-dead-letters", "film-jobs-dead"];
+
+/// B6: and the job that was redriven is done, once.
+#[test]
+fn a_job_that_gave_up_rings_and_is_silent_again_when_it_was_redriven() {
+    let Some(aws) = Localstack::start("alarms, from a dead job to a message and back") else {
+        return;
+    };
+    let cloud = Cloud::at(&aws.endpoint());
+    let mailbox = account(&cloud);
+    let base = format!("{}/000000000000", aws.endpoint());
+    let fleet = Deployed::start(&[
+        ("QUEUE_TYPE", "sqs"),
+        ("SQS_QUEUE_URL", &format!("{base}/film-jobs")),
+        ("SQS_REGION", "us-east-1"),
+        ("AWS_ENDPOINT_URL", &aws.endpoint()),
+        ("CLOUDWATCH_ENVIRONMENT", ENVIRONMENT),
+        ("CLOUDWATCH_PERIOD_SECONDS", "10"),
+        ("MAX_ATTEMPTS", "1"),
+    ]);
+    wait_for("alarms that have looked", PATIENCE, || {
+        RING.iter().all(|name| state(&cloud, name) == "OK").then_some(())
+    });
+
+    // Its one try dies with its worker.
+    let worker = fleet.worker("worker-a", &[]);
+    fleet.wait_ready(&worker);
+    let video = fleet.submit(&clips::medium(fleet.folder()));
+    wait_for("its ffmpeg", PATIENCE, || worker.encodes().then_some(()));
+    worker.signal(Signal::KILL);
+    drop(worker);
+    assert_eq!(fleet.wait_final(&video)["status"], "failed");
+    let job = fleet.job(&video);
+    assert_eq!((&job["state"], &job["attempts"]), (&"dead".into(), &1.into()), "{job}");
+
+    let mut mails = Vec::new();
+    wait_for("the message of each alarm", PATIENCE, || {
+        read(&cloud, &mailbox, &mut mails);
+        RING.iter().all(|name| last(&mails, name) == Some("ALARM")).then_some(())
+    });
+    for name in RING {
+        assert_eq!(state(&cloud, name), "ALARM");
+    }
+    // Other queues of the same namespace are another matter.
+    for name in ["film-queue-depth-normal", "film-queue-oldest-normal", "film-jobs-waiting"] {
+        assert_eq!((state(&cloud, name).as_str(), rang(&mails, name)), ("OK", 0), "{name}");
+    }
+    assert!(jobs_dead(&cloud) >= 1.0);
+    assert_eq!(letters(&cloud, &base), 1);
+
+    // Nobody kills the next one.
+    let worker = fleet.worker("worker-b", &[]);
+    redrive(&cloud, &fleet, job["id"].as_str().unwrap());
+    assert_eq!(fleet.wait_final(&video)["status"], "ready");
+    done_once(&fleet, &video, &worker);
+    wait_for("each alarm to say that it is over", PATIENCE, || {
+        read(&cloud, &mailbox, &mut mails);
+        RING.iter().all(|name| last(&mails, name) == Some("OK")).then_some(())
+    });
+    assert_eq!(letters(&cloud, &base), 0);
+    for name in RING {
+        assert_eq!(rang(&mails, name), 1, "{mails:?}");
+    }
+    // And that somebody works was known.
+    wait_for("the alarm on silent workers", PATIENCE, || {
+        (state(&cloud, "film-workers-not-heard") == "OK").then_some(())
+    });
+}
+
+/// What came into the mailbox.
+#[derive(Debug)]
+struct Mail {
+    at: String,
+    alarm: String,
+    state: String,
+}
+
+/// Adds what has come since.
+fn read(cloud: &Cloud, mailbox: &str, mails: &mut Vec<Mail>) {
+    let receive = ["sqs", "receive-message", "--queue-url", mailbox];
+    let patient = ["--max-number-of-messages", "10", "--wait-time-seconds", "5"];
+    let answer = cloud.aws(&[&receive[..], &patient].concat());
+    for message in answer["Messages"].as_array().into_iter().flatten() {
+        let inner = |of: &Value| serde_json::from_str::<Value>(of.as_str().unwrap()).unwrap();
+        let told = inner(&inner(&message["Body"])["Message"]);
+        let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
+        mails.push(Mail {
+            at: text("StateChangeTime"),
+            alarm: text("AlarmName"),
+            state: text("NewStateValue"),
+        });
+    }
+    // Neither SNS nor a standard queue keeps an order.
+    mails.sort_by(|a, b| a.at.cmp(&b.at));
+}
+
+/// What an alarm said last.
+fn last<'a>(mails: &'a [Mail], alarm: &str) -> Option<&'a str> {
+    mails.iter().rev().find(|mail| mail.alarm == alarm).map(|mail| mail.state.as_str())
+}
+
+/// How often an alarm rang.
+fn rang(mails: &[Mail], alarm: &str) -> usize {
+    mails.iter().filter(|mail| mail.alarm == alarm && mail.state == "ALARM").count()
+}
+
+fn state(cloud: &Cloud, alarm: &str) -> String {
+    let answer = cloud.aws(&["cloudwatch", "describe-alarms", "--alarm-names", alarm]);
+    answer["MetricAlarms"][0]["StateValue"].as_str().unwrap().to_owned()
+}
+
+/// The most that was published of `JobsDead`.
+fn jobs_dead(cloud: &Cloud) -> f64 {
+    let now = jiff::Timestamp::now();
+    let span = jiff::SignedDuration::from_mins(10);
+    let (from, to) = ((now - span).to_string(), (now + span).to_string());
+    let metric = ["cloudwatch", "get-metric-statistics", "--namespace", "Reelfleet"];
+    let of = ["--metric-name", "JobsDead", "--dimensions", "Name=Environment,Value=film"];
+    let when = ["--start-time", &from, "--end-time", &to, "--period", "10"];
+    let answer = cloud.aws(&[&metric[..], &of, &when, &["--statistics", "Maximum"]].concat());
+    let points = answer["Datapoints"].as_array().unwrap().iter();
+    points.map(|point| point["Maximum"].as_f64().unwrap()).fold(0.0, f64::max)
+}
+
+/// Letters in the dead-letter queue, those included that the fleet looks at.
+fn letters(cloud: &Cloud, base: &str) -> u64 {
+    let queue = format!("{base}/film-jobs-dead");
+    let words = ["sqs", "get-queue-attributes", "--queue-url", &queue, "--attribute-names", "All"];
+    let told = cloud.aws(&words);
+    let count = |name: &str| told["Attributes"][name].as_str().unwrap().parse::<u64>().unwrap();
+    count("ApproximateNumberOfMessages") + count("ApproximateNumberOfMessagesNotVisible")
+}
+
+fn redrive(cloud: &Cloud, fleet: &Deployed, job: &str) {
+    let mut script = cloud.script("redrive", ENVIRONMENT);
+    script
+        .env("REELFLEET_URL", &fleet.client.url)
+        .env("REELFLEET_TOKEN", &fleet.client.token)
+        .arg(job);
+    let said = Said::of(&run(&mut script)).fine();
+    assert!(said.contains("1 due again, 0 were not dead"), "{said}");
+}
+
+fn done_once(fleet: &Deployed, video: &str, worker: &Role) {
+    let job = fleet.job(video);
+    let history = job["attempts_history"].as_array().unwrap();
+    let outcomes: Vec<_> = history.iter().map(|attempt| attempt["outcome"].as_str()).collect();
+    assert_eq!(outcomes, [Some("worker_lost"), Some("done")], "{job}");
+    assert_eq!(history[1]["worker"], worker.id.as_str());
+}
