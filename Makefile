@@ -10,14 +10,15 @@ SMALL_FFMPEG = $(wildcard .tools/ffmpeg/ffmpeg)
 # Scripts that drive other queues by the same rules; not part of this repository.
 PEERS ?= ../shared/peers
 
-# The whole-system tests, in two halves that take about as long: most of it they wait.
-E2E_FLEETS = architecture compose templates up uploads expected media attacks chaos stacks
-E2E_SERVERS = release brokers campaign closed_loop emulated alarms
+# The whole-system tests, in parts that take about as long: most of it they wait.
+E2E_FLEETS = architecture compose templates up uploads expected media attacks chaos closed_loop
+E2E_SERVERS = brokers campaign
+E2E_AWS = release stacks emulated alarms
 # Mostly waits for workers that leave, so several at a time.
 E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version
 
-.PHONY: help up test units lint style licences docs e2e e2e-fleets e2e-servers model test-media chaos bench speed ffmpeg deps-run deps-test
+.PHONY: help up test units lint style licences docs e2e e2e-fleets e2e-servers e2e-aws model test-media chaos bench speed ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -29,15 +30,15 @@ up: deps-run ## Install what is missing, build, and start the whole fleet here.
 
 test: deps-test style docs ## Install what the tests need, and run them all.
 	$(CARGO) test --workspace --no-run
-	$(MAKE) --jobs=4 --output-sync=target units e2e-fleets e2e-servers licences
+	$(MAKE) --jobs=5 --output-sync=target units e2e-fleets e2e-servers e2e-aws licences
 
 units: ## The tests of each crate by itself, servers included.
 	$(CARGO) test --workspace --exclude reelfleet-e2e
 
 # The whole workspace is named so that nothing is compiled anew with fewer features.
-e2e: ## Real processes together. Each half runs one test at a time, and tells when it is over.
-	$(E2E) $(E2E_FLEETS:%=--test %) $(E2E_SERVERS:%=--test %) $(E2E_LEAVING:%=--test %) --no-run
-	$(MAKE) --jobs=2 --output-sync=target e2e-fleets e2e-servers
+e2e: ## Real processes together. Each part runs one test at a time, and tells when it is over.
+	$(E2E) $(E2E_FLEETS:%=--test %) $(E2E_SERVERS:%=--test %) $(E2E_AWS:%=--test %) $(E2E_LEAVING:%=--test %) --no-run
+	$(MAKE) --jobs=3 --output-sync=target e2e-fleets e2e-servers e2e-aws
 
 e2e-fleets:
 	$(E2E) $(E2E_FLEETS:%=--test %) -- --test-threads=1
@@ -45,6 +46,9 @@ e2e-fleets:
 e2e-servers:
 	$(E2E) $(E2E_SERVERS:%=--test %) -- --test-threads=1
 	$(E2E) $(E2E_LEAVING:%=--test %) -- --test-threads=3
+
+e2e-aws:
+	$(E2E) $(E2E_AWS:%=--test %) -- --test-threads=1
 
 lint: style licences ## Format, clippy, shell scripts of the deployment, licences and advisories.
 
