@@ -18,7 +18,7 @@ E2E_AWS = release stacks emulated alarms
 E2E_LEAVING = scale_in
 E2E = $(CARGO) test --workspace --test version
 
-.PHONY: help up test units lint style licences docs e2e e2e-fleets e2e-servers e2e-aws model test-media chaos bench speed ffmpeg deps-run deps-test
+.PHONY: help up test units units-then-aws lint style licences docs e2e e2e-fleets e2e-servers e2e-aws model test-media chaos bench speed ffmpeg deps-run deps-test
 
 help: ## List the targets.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -28,12 +28,16 @@ up: deps-run ## Install what is missing, build, and start the whole fleet here.
 	$(if $(SMALL_FFMPEG),FFMPEG=$${FFMPEG:-$(CURDIR)/$(SMALL_FFMPEG)}) \
 	./target/release/reelfleet up --data $(DATA) --listen $(LISTEN)
 
-test: deps-test style docs ## Install what the tests need, and run them all.
+test: deps-test lint docs ## Install what the tests need, and run them all.
 	$(CARGO) test --workspace --no-run
-	$(MAKE) --jobs=5 --output-sync=target units e2e-fleets e2e-servers e2e-aws licences
+	$(MAKE) --jobs=3 --output-sync=target units-then-aws e2e-fleets e2e-servers
 
 units: ## The tests of each crate by itself, servers included.
 	$(CARGO) test --workspace --exclude reelfleet-e2e
+
+# The tests of each crate are through long before the others.
+units-then-aws: units
+	$(MAKE) e2e-aws
 
 # The whole workspace is named so that nothing is compiled anew with fewer features.
 e2e: ## Real processes together. Each part runs one test at a time, and tells when it is over.

@@ -11,7 +11,7 @@ use std::{
 };
 
 use reelfleet_e2e::{
-    Fleet, clips, processes,
+    Fleet, clips, pause, processes,
     settled::{assert_settled, job},
     wait_for,
 };
@@ -168,12 +168,30 @@ fn workers_leave_when_only_the_main_process_is_killed() {
 }
 
 /// B2.
+/// Stops a worker that has a job in hand. One in four has SQLite's lock as well, and then the whole
+/// fleet stands still with it: it goes on for a moment.
+fn freeze(fleet: &Fleet) -> i32 {
+    let worker = fleet.busy_worker();
+    loop {
+        processes::signal(worker, Signal::STOP);
+        let file = fleet.data().join("reelfleet.db");
+        #[expect(clippy::disallowed_methods, reason = "sqlite3 tells who has the lock")]
+        let mut sqlite = std::process::Command::new("sqlite3");
+        let written =
+            sqlite.arg("-cmd").arg(".timeout 2000").arg(file).arg("BEGIN IMMEDIATE; ROLLBACK");
+        if written.output().unwrap().status.success() {
+            return worker;
+        }
+        processes::signal(worker, Signal::CONT);
+        pause();
+    }
+}
+
 #[test]
 fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
     let fleet = Fleet::start(&["--min", "2", "--max", "2"], SETTINGS);
     let video = fleet.submit(&clips::medium(fleet.folder()), "web");
-    let frozen = fleet.busy_worker();
-    processes::signal(frozen, Signal::STOP);
+    let frozen = freeze(&fleet);
     let ready = fleet.wait_final(&video);
     assert_eq!(ready["status"], "ready", "{ready}");
     let before = job(&fleet, &video);
@@ -201,8 +219,7 @@ fn a_worker_that_was_frozen_works_its_backlog_off_when_it_wakes() {
     let fleet = Fleet::start(&["--max", "1"], SETTINGS);
     let clip = clips::medium(fleet.folder());
     let videos: Vec<_> = (0..4).map(|_| fleet.submit(&clip, "web")).collect();
-    let worker = fleet.busy_worker();
-    processes::signal(worker, Signal::STOP);
+    let worker = freeze(&fleet);
     wait_for("its lease to run out", Duration::from_secs(60), || {
         let first = job(&fleet, &videos[0]);
         (first["attempts_history"][0]["outcome"] == "worker_lost").then_some(())

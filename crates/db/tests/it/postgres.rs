@@ -85,8 +85,12 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres
 async fn a_database_of_the_first_version_is_brought_up_with_all_it_holds() {
     let url = url();
     let db = Db::open(&url).await.unwrap();
-    suite::first_of(&MIGRATIONS).run(&pool(&url).await).await.unwrap();
-    suite::brought_up(&db).await;
+    let pool = pool(&url).await;
+    suite::first_of(&MIGRATIONS).run(&pool).await.unwrap();
+    let run = async |statement| {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    };
+    suite::brought_up(&db, run).await;
 }
 
 /// C9: clock skew.

@@ -28,8 +28,12 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite")
 async fn a_database_of_the_first_version_is_brought_up_with_all_it_holds() {
     let folder = tempfile::tempdir().unwrap();
     let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();
-    suite::first_of(&MIGRATIONS).run(&pool(folder.path()).await).await.unwrap();
-    suite::brought_up(&db).await;
+    let pool = pool(folder.path()).await;
+    suite::first_of(&MIGRATIONS).run(&pool).await.unwrap();
+    let run = async |statement| {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    };
+    suite::brought_up(&db, run).await;
 }
 
 /// C9: clock skew.

@@ -113,14 +113,29 @@ pub(crate) fn first_of(all: &sqlx::migrate::Migrator) -> sqlx::migrate::Migrator
     sqlx::migrate::Migrator::with_migrations(all.iter().take(1).cloned().collect())
 }
 
-/// What a database of the first version must come through.
-pub(crate) async fn brought_up(db: &Db) {
-    let video = queued(db).await;
+/// What a database of the first version must come through. `run` runs a statement beside our back,
+/// as this version's own calls write what the first one had no place for.
+pub(crate) async fn brought_up(db: &Db, run: impl AsyncFn(String)) {
+    let owner = user(db, "ann@example.com").await;
+    let (job, video) = (JobId::generate(), VideoId::generate());
+    let payload = Payload::Transcode { video, profile: "web".to_owned() };
+    let payload = serde_json::to_string(&payload).unwrap();
+    run(format!(
+        "INSERT INTO jobs (id, kind, payload, priority, state, owner, run_at, max_attempts, created_at)
+         VALUES ('{job}', 'transcode', '{payload}', 'normal', 'queued', '{owner}', 1, 3, 1)"
+    ))
+    .await;
+    run(format!(
+        "INSERT INTO videos (id, owner, job, title, profile, source_bytes, fingerprint, created_at)
+         VALUES ('{video}', '{owner}', '{job}', 'holiday', 'web', 10, 'f', 1)"
+    ))
+    .await;
     let said = db.check().await.unwrap_err().to_string();
     assert!(said.contains("it has had 1 of"), "{said}");
     db.migrate().await.unwrap();
     db.check().await.unwrap();
-    assert!(db.video(video.owner, video.id).await.unwrap().is_some());
+    let kept = db.video(owner, video).await.unwrap().unwrap();
+    assert_eq!((kept.source_bytes, kept.source_duration), (10, None));
     assert_eq!(db.work(LEASE).await.unwrap().waiting_jobs(), 1);
     assert!(db.take_turn("publish", LEASE).await.unwrap().is_some());
 }
