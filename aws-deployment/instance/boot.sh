@@ -49,6 +49,14 @@ failed() {
     step "failed: $why $said"
     systemctl start --no-block "reelfleet-journal@$role" reelfleet-agent || true
     signal 1 "boot of the $role failed: $why $said"
+    give_up
+}
+
+# Outside of a stack operation nobody ends an instance that failed, and it would be counted for ever. So it
+# ends itself (the launch template makes a shutdown its end), and the group starts another one. Not at
+# once: somebody may want to read its log (`shutdown -c` keeps it), and tries need a pause between them.
+give_up() {
+    shutdown -h +10 "the boot of the $role failed" || step "it cannot be shut down"
     exit 1
 }
 
@@ -120,7 +128,7 @@ wait_until_up() {
 case $role in api | worker) ;; *) echo "boot.sh api|worker" >&2 && exit 2 ;; esac
 trap 'failed "line $LINENO of boot.sh"' ERR
 step "release $(cat "$here/VERSION"), role $role"
-[ -r "$settings" ] || { echo "there is no $settings" >&2 && exit 1; }
+[ -r "$settings" ] || { echo "there is no $settings" >&2 && give_up; }
 account
 namespaces
 journal

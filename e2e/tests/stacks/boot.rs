@@ -43,6 +43,7 @@ fn a_worker_boots_with_its_secrets_in_memory_and_signals_once() {
 
     let signal = "signal --exit-code 0 --reason the worker is up --stack film-06-workers-autoscaling --resource Group --region us-east-1";
     assert_eq!(machine.signals(), [signal]);
+    assert_eq!(machine.recorded("shutdown"), Vec::<String>::new());
     let record = machine.text("record");
     assert!(record.contains("systemctl enable --quiet reelfleet-worker"), "{record}");
     let (signalled, agent) =
@@ -72,6 +73,26 @@ fn an_api_boots_with_the_key_of_its_sessions_and_checks_its_database() {
     assert!(url.ends_with("/reelfleet?sslrootcert=/opt/reelfleet/share/rds-ca.pem"), "{url}");
     assert_eq!(machine.guarded("run/reelfleet/jwt_secret"), (format!("{JWT}\n"), 0o400));
     assert!(machine.signals()[1].contains("--exit-code 0"));
+}
+
+/// Else it would be one of the group's instances for ever, of no use to anybody.
+#[test]
+fn a_machine_whose_boot_failed_says_so_and_then_shuts_itself_down() {
+    for role in ["api", "worker"] {
+        let machine = Machine::fresh("http://127.0.0.1:1", "require");
+        machine.boot(role, 1).refused(1, &["failed: it is not up after 1 s"]);
+        let said = machine.text("record");
+        let said: Vec<_> = said.lines().filter(|line| !line.starts_with("systemctl")).collect();
+        assert!(said[0].starts_with("signal --exit-code 1"), "{said:?}");
+        assert_eq!(said[1..], [format!("shutdown -h +10 the boot of the {role} failed")]);
+    }
+    // Without its settings it cannot tell anybody.
+    let machine = Machine::fresh("http://127.0.0.1:1", "require");
+    let mut boot = machine.command();
+    boot.args(["/opt/reelfleet/instance/boot.sh", "worker"]);
+    fs::remove_file(machine.root.join("etc/reelfleet/stack.env")).unwrap();
+    Said::of(&run(&mut boot)).refused(1, &["there is no /etc/reelfleet/stack.env"]);
+    assert_eq!(machine.recorded("shutdown").len(), 1);
 }
 
 #[test]

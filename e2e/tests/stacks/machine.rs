@@ -28,6 +28,7 @@ esac
 "#;
 const JOURNALCTL: &str = "#!/bin/sh\ncat /journal 2>/dev/null\n";
 const SIGNAL: &str = "#!/bin/sh\necho \"signal $*\" >>/record\n";
+const SHUTDOWN: &str = "#!/bin/sh\necho \"shutdown $*\" >>/record\n";
 /// The executable, as far as a boot asks it.
 const REELFLEET: &str = "#!/bin/sh\ntest \"$*\" = 'healthcheck --url http://127.0.0.1:8080' && test -e /var/lib/reelfleet/up\n";
 
@@ -88,6 +89,7 @@ impl Machine {
         script(&root.join("opt/aws/bin/cfn-signal"), SIGNAL);
         script(&root.join("stand-ins/systemctl"), SYSTEMCTL);
         script(&root.join("stand-ins/journalctl"), JOURNALCTL);
+        script(&root.join("stand-ins/shutdown"), SHUTDOWN);
         let settings = format!("{SETTINGS}DB_SSL_MODE={ssl_mode}\n");
         fs::write(root.join("etc/reelfleet/stack.env"), settings).unwrap();
         Self { cloud, endpoint: endpoint.to_owned(), root }
@@ -148,7 +150,12 @@ impl Machine {
     }
 
     pub(crate) fn signals(&self) -> Vec<String> {
+        self.recorded("signal")
+    }
+
+    /// Calls of a stand-in, with all that it was given.
+    pub(crate) fn recorded(&self, program: &str) -> Vec<String> {
         let record = self.text("record");
-        record.lines().filter(|line| line.starts_with("signal")).map(str::to_owned).collect()
+        record.lines().filter(|line| line.starts_with(program)).map(str::to_owned).collect()
     }
 }

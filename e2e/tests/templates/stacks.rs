@@ -89,6 +89,29 @@ fn both_roles_boot_from_the_same_bundle_by_scripts_that_can_be_read() {
     }
 }
 
+/// Also where the signal fails, as nobody waits for one outside of a stack operation.
+#[test]
+fn an_instance_whose_user_data_failed_shuts_itself_down_which_ends_it() {
+    for stack in ["05-alb-autoscaling", "06-workers-autoscaling"] {
+        let template = &templates()[stack];
+        let behaviour = under(template, "InstanceInitiatedShutdownBehavior");
+        assert_eq!(behaviour, ["terminate"], "{stack}");
+        let script = user_data(template)[0];
+        let (head, _) = script.split_once("umask 077\n").unwrap();
+        assert!(head.contains("/opt/aws/bin/cfn-signal"), "{stack}");
+        for (signal, works) in [("echo signalled", true), ("false", false)] {
+            let head = head.replace("/opt/aws/bin/cfn-signal", signal);
+            let text = format!("shutdown() {{ echo \"shutdown $*\"; }}\n{head}false\necho on\n");
+            #[expect(clippy::disallowed_methods, reason = "a shell is asked about a script")]
+            let output = std::process::Command::new("bash").args(["-c", &text]).output().unwrap();
+            let told = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(told.contains("signalled --exit-code 1"), works, "{stack}: {told}");
+            assert!(told.ends_with("shutdown -h +10 the user data failed\n"), "{stack}: {told}");
+            assert!(!output.status.success());
+        }
+    }
+}
+
 #[test]
 fn the_dashboard_shows_every_alarm_and_is_json() {
     let templates = templates();
