@@ -1,5 +1,5 @@
 //! How a worker leaves: rows C1 to C8, C10 and C11 of the failure checklist, with real workers on
-//! real videos, and a batch under signals.
+//! real videos, and a batch under signals. Of a zone's connections, C10 cuts those to Postgres only.
 //!
 //! ```text
 //! Stage: api ── queue, database ── Worker: `reelfleet worker` on an instance ──► fake group

@@ -1,4 +1,4 @@
-//! C10 and C11: a zone that is cut off, and versions side by side.
+//! C10 and C11: a zone that is cut off from the database, and nothing else of it; and versions side by side.
 
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,20 @@ use crate::{
     stage::{LEASE, Queue, Stage},
 };
 
-/// C10: connections end, and new ones are ended at once.
+/// C10: connections to Postgres end, and new ones are ended at once.
 #[test]
 fn a_zone_that_is_cut_off_delays_its_jobs_and_has_no_effect_when_it_is_back() {
     a_zone_is_cut_off(Way::close);
 }
 
-/// C10: connections stay, and nothing comes through them; nor through new ones.
+/// C10: connections to Postgres stay, and nothing comes through them; nor through new ones.
 #[test]
 fn a_zone_that_falls_silent_delays_its_jobs_and_has_no_effect_when_it_is_back() {
     a_zone_is_cut_off(Way::fall_silent);
 }
 
-/// A worker of one zone is cut off from everything but its own machine, in mid-job. The other
-/// zone does all of it, and what the first one still does when it is back has no effect.
+/// A worker of one zone is cut off from Postgres, which is its queue as well, in mid-job; it still
+/// reaches the videos' storage, which is a folder here. The other zone does all of it, and what the first one still does when it is back has no effect.
 fn a_zone_is_cut_off(cut: fn(&Way)) {
     let stage = Stage::set_with(Queue::Postgres, &[("DRAIN_SECONDS", "60")]);
     let port = stage.postgres.as_ref().unwrap().port();
