@@ -7,7 +7,7 @@ use crate::tools::{resources, under};
 type Rule = fn(&Value) -> bool;
 
 /// Each rule's name, and whether a template keeps it.
-pub(crate) const RULES: [(&str, Rule); 7] = [
+pub(crate) const RULES: [(&str, Rule); 10] = [
     ("the_hook_outlasts_the_drain", the_hook_outlasts_the_drain),
     ("every_bucket_and_queue_has_a_policy", every_bucket_and_queue_has_a_policy),
     ("user_data_holds_no_secret", user_data_holds_no_secret),
@@ -15,6 +15,12 @@ pub(crate) const RULES: [(&str, Rule); 7] = [
     ("numbers_are_not_for_every_client", numbers_are_not_for_every_client),
     ("updates_keep_two_in_service", updates_keep_two_in_service),
     ("a_boot_is_given_its_time", a_boot_is_given_its_time),
+    ("a_failed_boot_ends_its_instance", a_failed_boot_ends_its_instance),
+    (
+        "requests_are_counted_once_a_listener_is_there",
+        requests_are_counted_once_a_listener_is_there,
+    ),
+    ("alarms_begin_with_somebody_to_watch", alarms_begin_with_somebody_to_watch),
 ];
 
 /// Which rules a template breaks.
@@ -192,6 +198,51 @@ fn a_boot_is_given_its_time(template: &Value) -> bool {
         (!looked_at || grace >= Some(patience + BEFORE_BOOT))
             && update.is_some_and(fits)
             && creation.is_none_or(fits)
+    })
+}
+
+/// What says that it failed to start also shuts down, and that ends the instance.
+fn a_failed_boot_ends_its_instance(template: &Value) -> bool {
+    resources(template, "AWS::EC2::LaunchTemplate").all(|(_, launch)| {
+        let data = &launch["Properties"]["LaunchTemplateData"];
+        user_data(data).into_iter().all(|text| {
+            let (signal, down) = (text.find("cfn-signal"), text.find("shutdown -h +"));
+            signal.is_none() || (signal < down && under(data, BEHAVIOUR) == ["terminate"])
+        })
+    })
+}
+
+const BEHAVIOUR: &str = "InstanceInitiatedShutdownBehavior";
+
+/// What CloudFormation makes before this resource, by what is said of it.
+fn waits_for(resource: &Value, other: &str) -> bool {
+    let said = &resource["DependsOn"];
+    let list = said.as_array().is_some_and(|list| list.iter().any(|one| one == other));
+    let reference = |part: &str| under(&resource[part], "Ref").iter().any(|name| *name == other);
+    list || said == other || reference("Properties") || reference("Metadata")
+}
+
+/// A target group that no listener leads to has no count of requests.
+fn requests_are_counted_once_a_listener_is_there(template: &Value) -> bool {
+    let mut policies = resources(template, "AWS::AutoScaling::ScalingPolicy");
+    policies.all(|(_, policy)| {
+        let metrics = under(policy, "PredefinedMetricType");
+        let counts = metrics.iter().any(|metric| *metric == "ALBRequestCountPerTarget");
+        let mut listeners = resources(template, "AWS::ElasticLoadBalancingV2::Listener");
+        !counts || listeners.all(|(name, _)| waits_for(policy, name))
+    })
+}
+
+/// Else a new environment begins with alarms that mean nothing.
+fn alarms_begin_with_somebody_to_watch(template: &Value) -> bool {
+    let Some((group, _)) = resources(template, "AWS::AutoScaling::AutoScalingGroup").next() else {
+        return true;
+    };
+    resources(template, "AWS::CloudWatch::Alarm").all(|(_, alarm)| {
+        let own = &alarm["Properties"];
+        let missed = own["TreatMissingData"] == "breaching";
+        let hosts = own["MetricName"].as_str().is_some_and(|name| name.ends_with("HostCount"));
+        !(missed || hosts) || waits_for(alarm, group)
     })
 }
 
