@@ -71,11 +71,19 @@ namespaces() {
     [ "$(cat $most 2>/dev/null || echo 1)" != 0 ] || echo 15000 >$most
 }
 
+# How long an API that leaves waits for its uploads: a little less than the load balancer does.
+upload_drain() {
+    local cut
+    cut=$(setting BOOT_UPLOAD_DRAIN_SECONDS)
+    echo $((${cut:-40} - 10))
+}
+
 # What systemd hands to the role: everything but what is for boot.sh.
 service_settings() {
     {
         grep -v -e '^BOOT_' -e '^#' -e '^$' "$settings"
         echo "WORK_DIR=/var/lib/reelfleet/work"
+        [ "$role" != api ] || echo "DRAIN_UPLOADS_SECONDS=$(upload_drain)"
     } >/etc/reelfleet/service.env
     chmod 600 /etc/reelfleet/service.env
 }
@@ -96,7 +104,7 @@ units() {
     # meets a database that is away needs a lease (30 s) for the one, and 30 s for the other.
     case $role in
         worker) drain=$(setting DRAIN_SECONDS) && stop=$((${drain:-25} + 80)) ;;
-        *) drain=$(setting DRAIN_UPLOADS_SECONDS) && stop=$((${drain:-30} + 60)) ;;
+        *) drain=$(upload_drain) && stop=$((drain + 60)) ;;
     esac
     printf '[Service]\nTimeoutStopSec=%s\n' "$stop" >"/etc/systemd/system/reelfleet-$role.service.d/stop.conf"
     systemctl daemon-reload

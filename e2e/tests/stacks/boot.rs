@@ -31,6 +31,7 @@ fn a_worker_boots_with_its_secrets_in_memory_and_signals_once() {
 
     let (settings, mode) = machine.guarded("etc/reelfleet/service.env");
     assert!(settings.contains("QUEUE_TYPE=sqs") && !settings.contains("BOOT_"), "{settings}");
+    assert!(!settings.contains("DRAIN_UPLOADS_SECONDS"), "{settings}");
     assert_eq!(mode, 0o600);
     // systemd waits for longer than the drain.
     let stop = machine.text("etc/systemd/system/reelfleet-worker.service.d/stop.conf");
@@ -73,6 +74,11 @@ fn an_api_boots_with_the_key_of_its_sessions_and_checks_its_database() {
     assert!(url.ends_with("/reelfleet?sslrootcert=/opt/reelfleet/share/rds-ca.pem"), "{url}");
     assert_eq!(machine.guarded("run/reelfleet/jwt_secret"), (format!("{JWT}\n"), 0o400));
     assert!(machine.signals()[1].contains("--exit-code 0"));
+    // The API cuts uploads before the load balancer does, and systemd waits for the API.
+    let (settings, _) = machine.guarded("etc/reelfleet/service.env");
+    assert!(settings.lines().any(|line| line == "DRAIN_UPLOADS_SECONDS=290"), "{settings}");
+    let stop = machine.text("etc/systemd/system/reelfleet-api.service.d/stop.conf");
+    assert_eq!(stop, "[Service]\nTimeoutStopSec=350\n");
 }
 
 /// Else it would be one of the group's instances for ever, of no use to anybody.

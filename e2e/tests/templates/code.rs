@@ -198,19 +198,27 @@ fn default_of(name: &str) -> u64 {
 fn the_load_balancer_waits_longer_than_the_api_does() {
     let template = &templates()[API];
     let attribute = |name: &str| -> u64 {
-        let all = under(&template["Resources"], "LoadBalancerAttributes")
-            .into_iter()
-            .chain(under(&template["Resources"], "TargetGroupAttributes"));
+        let all = under(&template["Resources"], "LoadBalancerAttributes");
         let found = all
+            .into_iter()
             .flat_map(|list| list.as_array().unwrap())
             .find(|attribute| attribute["Key"] == name);
         found.unwrap()["Value"].as_str().unwrap().parse().unwrap()
     };
     // Else it ends an upload that the API would still wait for.
     assert!(attribute("idle_timeout.timeout_seconds") > default_of("UPLOAD_STALL_SECONDS"));
-    assert!(
-        attribute("deregistration_delay.timeout_seconds") > default_of("DRAIN_UPLOADS_SECONDS")
-    );
+    // One parameter says how long uploads go on; boot.sh takes a little off for the API itself.
+    let attributes = under(&template["Resources"], "TargetGroupAttributes")[0].as_array().unwrap();
+    let delay = attributes
+        .iter()
+        .find(|one| one["Key"] == "deregistration_delay.timeout_seconds")
+        .map(|one| &one["Value"]["Ref"]);
+    assert_eq!(delay, Some(&"UploadDrainSeconds".into()));
+    assert!(user_data(template)[0].contains("\nBOOT_UPLOAD_DRAIN_SECONDS=${UploadDrainSeconds}\n"));
+    let bounds = &template["Parameters"]["UploadDrainSeconds"];
+    // What the API waits for by itself is the least; an hour is the most that a target group takes.
+    assert!(bounds["MinValue"].as_u64() > Some(default_of("DRAIN_UPLOADS_SECONDS")));
+    assert_eq!(bounds["MaxValue"], 3600);
     // Else the load balancer may send a request on a connection that is just being closed.
     let kept: u64 = stack_env(template)["HEADER_TIMEOUT_SECONDS"].parse().unwrap();
     assert!(kept > attribute("idle_timeout.timeout_seconds"));
