@@ -220,5 +220,6 @@ fn production_survives_a_zone() {
     assert_eq!(set.text("04-rds-database", "MultiAZ"), "true");
     assert_eq!(set.text("04-rds-database", "DeletionProtection"), "true");
     assert_eq!(set.number("01.5-nat-gateway", "Gateways"), 2);
+    assert_eq!(set.text(WORKERS, "Sandbox"), "require", "strangers' videos go through ffmpeg");
     assert!(set.number(API, "MinSize") >= 2 && set.number(WORKERS, "MinSize") >= 2);
 }
