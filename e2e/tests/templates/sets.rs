@@ -124,7 +124,10 @@ fn the_hook_is_longer_than_the_drain_in_every_set() {
 
 #[test]
 fn by_default_both_groups_have_one_to_three_instances() {
-    for set in Set::all().into_iter().filter(|set| set.name != "production") {
+    let by_default = Set { name: "none", given: Map::new(), templates: templates() };
+    let small = Set::all().remove(1);
+    assert_eq!(small.name, "small");
+    for set in [by_default, small] {
         for stack in [API, WORKERS] {
             assert_eq!(
                 (set.number(stack, "MinSize"), set.number(stack, "MaxSize")),
@@ -150,7 +153,8 @@ fn updates_have_room_for_a_batch_in_every_set() {
     }
 }
 
-/// An update, and a zone or a Spot instance that is replaced, start one more instance for a while.
+/// The largest size, and one more: of zones that are balanced again, or of a Spot instance that is
+/// replaced, the new one starts first. An update keeps to the largest size, with one that it ended.
 fn most_instances(set: &Set) -> [(u64, Vec<String>); 2] {
     let types = |stack, parameter| {
         set.text(stack, parameter).split(',').map(|one| one.trim().to_owned()).collect()
@@ -161,6 +165,17 @@ fn most_instances(set: &Set) -> [(u64, Vec<String>); 2] {
     ]
 }
 
+/// What target tracking needs to make a group larger again: three values, a minute each.
+const GROWS: u64 = 180;
+
+/// Instances that left on scale-in and still finish something, while the group has grown again. EC2
+/// counts them; the group's sizes do not.
+fn most_that_drain(set: &Set) -> [u64; 2] {
+    let room = |stack| set.number(stack, "MaxSize") - set.number(stack, "MinSize");
+    let api = if set.number(API, "UploadDrainSeconds") < GROWS { 0 } else { room(API) };
+    [api, room(WORKERS)]
+}
+
 /// AWS Academy: 9 instances, 32 processors, t2 and t3 up to large.
 #[test]
 fn a_lab_stays_within_the_limits_of_academy() {
@@ -168,7 +183,10 @@ fn a_lab_stays_within_the_limits_of_academy() {
     assert_eq!(set.name, "academy");
     let processors =
         BTreeMap::from([("nano", 2), ("micro", 2), ("small", 2), ("medium", 2), ("large", 2)]);
-    let groups = most_instances(&set);
+    let mut groups = most_instances(&set);
+    for ((count, _), drain) in groups.iter_mut().zip(most_that_drain(&set)) {
+        *count += drain;
+    }
     let instances: u64 = groups.iter().map(|(count, _)| count).sum();
     let mut most = 0;
     for (count, types) in &groups {
@@ -189,7 +207,8 @@ fn a_lab_stays_within_the_limits_of_academy() {
     assert_eq!(set.number(WORKERS, "OnDemandPercentage"), 100);
 }
 
-/// The API has one more connection, that listens.
+/// The API has one more connection, that listens. Those that drain are not counted: they take nothing
+/// new, and all that can come of them is an alarm.
 #[test]
 fn all_processes_together_stay_below_the_databases_connections() {
     for set in Set::all() {
