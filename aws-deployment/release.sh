@@ -87,8 +87,11 @@ fetch_authorities() {
     grep -q 'BEGIN CERTIFICATE' "$to" || fail "there is no certificate in ${RDS_CA:-what AWS sent}"
 }
 
+check_version() { [[ $VERSION =~ ^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$ ]] || fail "'$VERSION' is no version: letters, digits, dots, + and -"; }
+
 make_release() {
     local program library
+    [ -z "$VERSION" ] || check_version
     for program in ldd objcopy patchelf tar gzip sha256sum; do
         command -v $program >/dev/null || fail "$program is needed; on Debian: apt-get install patchelf binutils"
     done
@@ -101,7 +104,7 @@ make_release() {
         [ ! -x "$root/.tools/ffmpeg/ffmpeg" ] || FFMPEG=$root/.tools/ffmpeg
     fi
     [ -n "$VERSION" ] || VERSION=$("$EXECUTABLE" --version | awk '{ print $2 }')
-    [[ $VERSION =~ ^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$ ]] || fail "$VERSION is no version"
+    check_version
 
     chmod 755 "$stage"
     umask 022
@@ -135,6 +138,19 @@ make_release() {
     mv "$FILE.new" "$FILE"
 }
 
+# Never over another one. One that lies there may be this one, of an upload that was broken off.
+put_bundle() {
+    local answer there
+    answer=$(call s3api put-object --bucket "$UPLOAD" --key "releases/$VERSION/$name" \
+        --body "$FILE" --if-none-match '*' 2>&1) && return
+    [[ $answer == *PreconditionFailed* || $answer == *ConditionalRequestConflict* ]] ||
+        fail "$FILE cannot be uploaded: $answer"
+    there=$(call s3 cp --only-show-errors "$folder/$name" - | sha256sum | cut -d' ' -f1) ||
+        fail "somebody else uploads this version"
+    [ "$there" = "$digest" ] ||
+        fail "$folder holds another bundle of this version, $there: somebody else uploads it, or did not finish. Take a new version (--version)"
+}
+
 # The digest goes last: deploy.sh knows a release by it, so a half of one is none.
 upload() {
     local folder=s3://$UPLOAD/releases/$VERSION there
@@ -145,7 +161,7 @@ upload() {
     fi
     [ -z "$there" ] || fail "$folder holds another release of this version, $there. A version never changes: take a new one (--version)"
     tar -xzOf "$FILE" ./SCHEMA >"$stage/SCHEMA" || fail "$FILE is no release"
-    call s3 cp --only-show-errors "$FILE" "$folder/$name"
+    put_bundle
     call s3 cp --only-show-errors "$stage/SCHEMA" "$folder/SCHEMA"
     echo "$digest  $name" >"$stage/digest"
     call s3api put-object --bucket "$UPLOAD" --key "releases/$VERSION/$name.sha256" \
