@@ -25,7 +25,7 @@ everywhere
 plan, up
   --parameters SET       academy, small, production, or a file; stacks that it does not name are left alone
   --version VERSION      release to run, from the artifact bucket. An older one rolls back
-  --set STACK:NAME=VALUE one parameter, kept by later runs (may be repeated)
+  --set STACK:NAME=VALUE one parameter (may be repeated); kept by later runs, unless SET names it too
   --only STACK           one stack (may be repeated)
   --from STACK           begin with this stack
   --to STACK             end with this stack
@@ -61,6 +61,10 @@ END
 . "$here/lib/stacks.sh"
 # shellcheck source=lib/release.sh
 . "$here/lib/release.sh"
+# shellcheck source=lib/check.sh
+. "$here/lib/check.sh"
+# shellcheck source=lib/warn.sh
+. "$here/lib/warn.sh"
 # shellcheck source=lib/up.sh
 . "$here/lib/up.sh"
 # shellcheck source=lib/status.sh

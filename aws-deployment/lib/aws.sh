@@ -12,6 +12,13 @@ call() {
 say() { printf '%s\n' "$*"; }
 note() { printf '%s\n' "$*" >&2; }
 
+# A command as it can be pasted, for the same environment.
+again() {
+    local words=(./deploy.sh "$1" --environment "$ENVIRONMENT" ${REGION:+--region "$REGION"} ${ENDPOINT:+--endpoint-url "$ENDPOINT"})
+    case $1 in plan | up) words+=(--parameters "${SET_NAME:-SET}") ;; esac
+    printf '%s' "${words[*]}"
+}
+
 # A sentence on standard error, and the end.
 fail() {
     note "deploy.sh: $*"

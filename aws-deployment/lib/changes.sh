@@ -24,6 +24,15 @@ show_changes() {
           + (why | if . == "" then "" else ": " + . end) + policy'
 }
 
+# The parameters that differ from those of the stack, as NAME: OLD → NEW. AWS hides secret ones.
+show_parameters() {
+    jq -r --argjson has "$2" '
+        ([$has.Parameters[]? | {key: .ParameterKey, given: .ParameterValue}]) as $had
+        | .[] | select(has("ParameterValue")) | . as $new
+        | $had[] | select(.key == $new.ParameterKey and .given != $new.ParameterValue and .given != "****")
+        | "     \(.key): \(if .given == "" then "(empty)" else .given end) → \(if $new.ParameterValue == "" then "(empty)" else $new.ParameterValue end)"' <<<"$1"
+}
+
 # The stateful resources that a change set (standard input) would replace or delete, one a line.
 stateful_losses() {
     jq -r --argjson types "$STATEFUL_TYPES" '

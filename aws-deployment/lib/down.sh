@@ -1,16 +1,47 @@
 # Takes an environment down, last stack first. What holds data stays, unless it is named.
 # shellcheck shell=bash
 
+NEEDED_BY_DATABASE=(01-vpc-networking 03.5-sqs-queue)
+
 command_down() {
     local stack index buckets kept=()
-    confirm "Delete the stacks of $ENVIRONMENT? What holds data is asked for by name."
     buckets=$(buckets_of_stack)
+    check_named "$buckets"
+    confirm "Delete the stacks of $ENVIRONMENT? What holds data is asked for by name."
     for ((index = ${#STACKS[@]} - 1; index >= 0; index--)); do
         stack=${STACKS[index]}
         down_one "$stack" || kept+=("$stack")
     done
     delete_buckets "$buckets"
-    [ ${#kept[@]} -eq 0 ] || say "kept: ${kept[*]}. To delete one as well: deploy.sh down --delete ${kept[0]}"
+    [ ${#kept[@]} -eq 0 ] || say "kept: ${kept[*]}. To delete one as well: $(again down) --delete ${kept[0]}"
+}
+
+# That what was named can go, before anything goes.
+check_named() {
+    local buckets=$1 stack bucket
+    for stack in "${DELETE[@]+"${DELETE[@]}"}"; do
+        among "$stack" "${NEEDED_BY_DATABASE[@]}" || continue
+        ! stays 04-rds-database ||
+            refuse "$stack is needed by 04-rds-database; delete that too: --delete 04-rds-database. Nothing was deleted"
+    done
+    [ ${#DELETE_BUCKETS[@]} -gt 0 ] || return 0
+    for bucket in "${DELETE_BUCKETS[@]}"; do
+        grep -qxF -- "$bucket" <<<"$buckets" || is_of_environment "$bucket" ||
+            refuse "the bucket $bucket is none of $ENVIRONMENT. Nothing was deleted"
+    done
+    # Somebody who is asked may still say that the stack goes.
+    ! { [ -n "$YES" ] || [ ! -t 0 ]; } || ! stays 02-s3-iam ||
+        refuse "buckets go after their stack: add --delete 02-s3-iam. Nothing was deleted"
+}
+
+# Whether a stack that holds data is there and was not named.
+stays() {
+    local description
+    ! among "$1" "${DELETE[@]+"${DELETE[@]}"}" || return 1
+    description=$(describe "$(stack_name "$1")") || exit 1
+    case $(status_of "$description") in
+        NONE | ROLLBACK_COMPLETE | REVIEW_IN_PROGRESS | CREATE_FAILED | DELETE_IN_PROGRESS) return 1 ;;
+    esac
 }
 
 # Status 1: it is there and stays.
@@ -50,7 +81,7 @@ down_one() {
 # Whether a stack that stays still needs this one; CloudFormation would refuse to delete it.
 uses() {
     local description
-    case $1 in 01-vpc-networking | 03.5-sqs-queue) ;; *) return 1 ;; esac
+    among "$1" "${NEEDED_BY_DATABASE[@]}" || return 1
     description=$(describe "$(stack_name 04-rds-database)") || exit 1
     [ "$(status_of "$description")" != NONE ]
 }
@@ -79,7 +110,7 @@ empty_group_of() {
 open_database() {
     DATABASE=$(database_id)
     [ -n "$DATABASE" ] || return 0
-    start_database
+    start_database asked
     call rds modify-db-instance --db-instance-identifier "$DATABASE" --no-deletion-protection \
         --apply-immediately >/dev/null || fail "the database's protection cannot be switched off"
 }

@@ -10,7 +10,7 @@ command_logs() {
         for role in "${roles[@]}"; do
             show_log "/reelfleet/$ENVIRONMENT/$role" "$role" "$from" "$until" && shown=yes
         done
-        [ -n "$shown" ] || fail "there is no log of $ENVIRONMENT yet: deploy stacks 05 and 06 first"
+        [ -n "$shown" ] || fail "there is no log of $ENVIRONMENT yet: deploy stacks 05 and 06 first: $(again up) --from 05-alb-autoscaling --version …"
         [ -n "$FOLLOW" ] || return 0
         # A line may arrive some seconds after it was written.
         from=$((until - 5000 > from ? until - 5000 : from))

@@ -13,7 +13,7 @@ STATEFUL_STACKS=(02-s3-iam 03.5-sqs-queue 04-rds-database)
 read_options() {
     COMMAND='' ENVIRONMENT='' REGION='' ENDPOINT='' YES='' PARAMETERS='' VERSION='' FROM='' TO=''
     ALARM_MINUTES=10 ALARM_ROLLBACK=yes TEMPLATES=$here TIMEOUT='' ROLE='' SINCE=10 FOLLOW=''
-    ALL='' MESSAGES=''
+    ALL='' MESSAGES='' SET_NAME=''
     ONLY=() SETS=() ALLOWED=() DELETE=() DELETE_BUCKETS=() IDS=()
     case ${1:-} in
         plan | up | status | logs | redrive | park | down) COMMAND=$1 && shift ;;
@@ -53,7 +53,7 @@ option() {
         --environment) ENVIRONMENT=$2 ;;
         --region) REGION=$2 ;;
         --endpoint-url) ENDPOINT=$2 ;;
-        --parameters) PARAMETERS=$2 ;;
+        --parameters) PARAMETERS=$2 SET_NAME=$2 ;;
         --version)
             [[ $2 =~ ^[0-9A-Za-z][0-9A-Za-z.+-]{0,63}$ ]] || wrong "$2 is no version"
             VERSION=$2
@@ -92,6 +92,8 @@ read_parameters() {
         "$PARAMETERS" >/dev/null 2>&1 ||
         wrong "$PARAMETERS: expected {\"STACK\": {\"NAME\": \"VALUE\"}}, all values as text"
     while read -r stack; do known "$stack"; done < <(jq -r 'keys[]' "$PARAMETERS")
+    [ -n "$(wanted_stacks)" ] ||
+        wrong "no stack is left: $SET_NAME names $(jq -r 'keys | join(", ")' "$PARAMETERS"), and --only, --from and --to take none of these"
 }
 
 # The stacks that this command is about, in order.

@@ -18,8 +18,10 @@ command_park() {
     else
         jq -r '.AutoScalingGroups[] | "\(.AutoScalingGroupName): \(.Instances | length) instances, \([.Instances[]? | select(.ProtectedFromScaleIn == true)] | length) busy"' <<<"$groups"
         confirm "Send them all away? Busy workers finish what they can and hand back the rest."
+        # Noted first: whatever ends this run, the next `up` knows what to switch on again.
+        note_sizes "$groups"
         switch_alarms disable
-        empty_groups "$groups" parked
+        empty_groups "$groups"
     fi
     stop_database
 }
@@ -35,18 +37,29 @@ switch_alarms() {
     call cloudwatch "$1-alarm-actions" --alarm-names $names || fail "the alarms cannot be switched"
 }
 
-# Sizes to zero, and every instance away; with `parked`, the sizes are kept as a tag.
-empty_groups() {
-    local groups=$1 keep=${2:-} name sizes
+# Name and sizes of each group, one a line.
+sizes_of() {
+    jq -r '.AutoScalingGroups[] | "\(.AutoScalingGroupName) \(.MinSize)/\(.MaxSize)/\(.DesiredCapacity)"' <<<"$1"
+}
+
+# The sizes, kept as a tag. One that is parked already keeps its note.
+note_sizes() {
+    local name sizes
     while read -r name sizes; do
-        if [ -n "$keep" ] && [ "$sizes" != 0/0/0 ]; then
-            call autoscaling create-or-update-tags --tags \
-                "ResourceId=$name,ResourceType=auto-scaling-group,Key=parked,Value=$sizes,PropagateAtLaunch=false" ||
-                fail "$name: its sizes cannot be noted"
-        fi
+        [ "$sizes" != 0/0/0 ] || continue
+        call autoscaling create-or-update-tags --tags \
+            "ResourceId=$name,ResourceType=auto-scaling-group,Key=parked,Value=$sizes,PropagateAtLaunch=false" ||
+            fail "$name: its sizes cannot be noted. Nothing was parked"
+    done < <(sizes_of "$1")
+}
+
+# Sizes to zero, and every instance away.
+empty_groups() {
+    local groups=$1 name
+    while read -r name _; do
         call autoscaling update-auto-scaling-group --auto-scaling-group-name "$name" \
             --min-size 0 --max-size 0 --desired-capacity 0 || fail "$name: its size cannot be set"
-    done < <(jq -r '.AutoScalingGroups[] | "\(.AutoScalingGroupName) \(.MinSize)/\(.MaxSize)/\(.DesiredCapacity)"' <<<"$groups")
+    done < <(sizes_of "$groups")
     send_away_busy
     wait_until_empty
 }
@@ -105,12 +118,14 @@ stop_database() {
     say "The database stops. After seven days RDS starts it again by itself: park again then, or take it down."
 }
 
+# Asks first, unless whoever calls has (then with a word).
 start_database() {
-    local id status
+    local asked=${1:-} id status
     id=$(database_id)
     [ -n "$id" ] || return 0
     status=$(database_status "$id") || fail "the database cannot be read"
     case $status in stopped | stopping) ;; *) return 0 ;; esac
+    [ -n "$asked" ] || confirm "The database is $status. Start it again, which costs money?"
     [ "$status" = stopped ] || wait_for_database "$id" stopped
     note "starting the database"
     call rds start-db-instance --db-instance-identifier "$id" >/dev/null || fail "the database cannot be started"
@@ -119,19 +134,23 @@ start_database() {
 
 # Back to the sizes that it had. Nothing happens to an environment that is not parked.
 unpark() {
-    local groups name sizes min max desired parked=''
-    start_database
+    local groups name sizes min max desired parked
     groups=$(groups_json) || fail "the groups cannot be read"
+    parked=$(jq -r '.AutoScalingGroups[] | . as $group | .Tags[]? | select(.Key == "parked") | "\($group.AutoScalingGroupName) \(.Value)"' <<<"$groups")
+    [ -z "$parked" ] || confirm "$ENVIRONMENT is parked. Start its database and instances again, which cost money?"
+    start_database "$parked"
+    [ -n "$parked" ] || return 0
     while read -r name sizes; do
-        [ -n "$name" ] || continue
         IFS=/ read -r min max desired <<<"$sizes"
         note "$name goes back to $min to $max instances"
         call autoscaling update-auto-scaling-group --auto-scaling-group-name "$name" \
             --min-size "$min" --max-size "$max" --desired-capacity "$desired" || fail "$name: its size cannot be set"
+    done <<<"$parked"
+    # The notes go last: while there is one, the next run begins this anew.
+    switch_alarms enable
+    while read -r name _; do
         call autoscaling delete-tags --tags "ResourceId=$name,ResourceType=auto-scaling-group,Key=parked" ||
             fail "$name: the note of its sizes cannot be removed"
-        parked=yes
-    done < <(jq -r '.AutoScalingGroups[] | . as $group | .Tags[]? | select(.Key == "parked") | "\($group.AutoScalingGroupName) \(.Value)"' <<<"$groups")
-    UNPARKED=$parked
-    [ -z "$parked" ] || switch_alarms enable
+    done <<<"$parked"
+    UNPARKED=yes
 }

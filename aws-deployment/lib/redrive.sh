@@ -16,7 +16,7 @@ command_redrive() {
 redrive_jobs() {
     local url body answer
     url=${REELFLEET_URL:-$(output 05-alb-autoscaling AlbUrl)}
-    [ -n "$url" ] || fail "there is no API yet: deploy 05-alb-autoscaling first"
+    [ -n "$url" ] || fail "there is no API yet: $(again up) --only 05-alb-autoscaling --version …"
     [ -n "${REELFLEET_TOKEN:-}" ] ||
         refuse "an operator's token is needed in REELFLEET_TOKEN. The same with the command line: REELFLEET_URL=$url reelfleet dead list, dead show ID, dead redrive ID"
     need curl
@@ -40,7 +40,7 @@ redrive_jobs() {
 redrive_messages() {
     local arn answer
     arn=$(output 03.5-sqs-queue DeadQueueArn)
-    [ -n "$arn" ] || fail "there is no dead-letter queue: deploy 03.5-sqs-queue first"
+    [ -n "$arn" ] || fail "there is no dead-letter queue: $(again up) --only 03.5-sqs-queue"
     note "Messages go back to the lanes they came from. Jobs that are dead stay dead: for those, redrive without --messages."
     answer=$(call sqs start-message-move-task --source-arn "$arn" 2>&1) || fail "SQS refuses: $answer"
     say "started: $(jq -r .TaskHandle <<<"$answer")"

@@ -75,8 +75,6 @@ parameters_json() {
                | with_entries(select(.key as $key | $declared | index($key))))
             + ($sets | from_entries)
             + {EnvironmentName: $environment}) as $given
-        | ($given | keys - $declared) as $unknown
-        | if $unknown != [] then error("\($stack) has no parameter \($unknown | join(", "))") else . end
         | [$given | to_entries[] | {ParameterKey: .key, ParameterValue: .value}]
           + [($declared - ($given | keys))[] | select(. as $key | $previous | index($key))
              | {ParameterKey: ., UsePreviousValue: true}]'
@@ -139,7 +137,7 @@ wait_for_stack() {
             case $STATUS in *_IN_PROGRESS) ;; *) return 0 ;; esac
         fi
         [ $SECONDS -lt $until ] ||
-            fail "after $minutes minutes it is still $STATUS. AWS goes on; look with: deploy.sh status"
+            fail "after $minutes minutes it is still $STATUS. AWS goes on; look with: $(again status)"
         pause_before $((looks++))
     done
 }

@@ -13,6 +13,7 @@ command_status() {
     status_of_metric
     status_of_queues
     status_of_alarms
+    warn_of_gaps
     tell_address
 }
 

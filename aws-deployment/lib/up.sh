@@ -11,11 +11,14 @@ longest_wait() {
     esac
 }
 
+# Whether the update of the stack at hand brings migrations, after which the old release cannot start.
+FORWARD_ONLY=
+
 # Sets `rollback` of the caller to the alarms that take an update back. Each stack says itself which
 # (its output RollbackAlarmArns): those on load and on the past say nothing of a new release.
 rollback_options() {
     local description=$1 names alarms ringing minutes until looks=0
-    if [ -z "$ALARM_ROLLBACK" ]; then
+    if [ -z "$ALARM_ROLLBACK" ] || [ -n "$FORWARD_ONLY" ]; then
         # Those of the last update hold on until they are taken away.
         rollback=(--rollback-configuration '{"RollbackTriggers": [], "MonitoringTimeInMinutes": 0}')
         return 0
@@ -35,7 +38,7 @@ rollback_options() {
         pause_before $((looks++))
     done
     [ -z "$ringing" ] || [ -z "$minutes" ] ||
-        refuse "$ringing is still ringing $minutes minutes after the environment was started again, and would roll the update back at once. Nothing was updated. Look why (deploy.sh status), then run this again"
+        refuse "$ringing is still ringing $minutes minutes after the environment was started again, and would roll the update back at once. Nothing was updated. Look why ($(again status)), then run this again"
     [ -z "$ringing" ] ||
         refuse "$ringing is ringing, and would roll the update back at once. If the update is the remedy: --no-alarm-rollback"
     # shellcheck disable=SC2034 # the caller's
@@ -52,17 +55,19 @@ change_type() {
         ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED) TYPE=RETRY ;;
         UPDATE_ROLLBACK_FAILED)
             show_failures "$name"
-            fail "$stack: its last update could not be rolled back. Mend what is named above, then: aws cloudformation continue-update-rollback --stack-name $name"
+            fail "$stack: its last update could not be rolled back. Mend what is named above, then: aws cloudformation continue-update-rollback --stack-name $name${REGION:+ --region $REGION}. After a release that brought migrations the group cannot go back: add --resources-to-skip Group, then: $(again up) --version and a later release"
             ;;
         DELETE_FAILED)
             show_failures "$name"
-            fail "$stack: it was to be deleted and could not. Mend what is named above, then: deploy.sh down"
+            fail "$stack: it was to be deleted and could not. Mend what is named above, then: $(again down)"
             ;;
         *_IN_PROGRESS) fail "$stack: $status. Somebody is at work on it; try again when it is done." ;;
         *_COMPLETE) TYPE=UPDATE ;;
         *) fail "$stack: cannot be changed in the state $status" ;;
     esac
 }
+
+takes_release() { jq -e 'any(.Parameters[]?; .ParameterKey == "AppVersion")' <<<"$1" >/dev/null; }
 
 summary_of() {
     call cloudformation get-template-summary "${TEMPLATE[@]}" || fail "$1: the template is not valid"
@@ -72,13 +77,15 @@ command_plan() {
     local stack name description summary parameters digest=''
     [ -z "$VERSION" ] || digest=$(release_digest)
     read_stacks
+    check_parameters
     for stack in $(wanted_stacks); do
         name=$(stack_name "$stack")
         description=$(described "$name")
         template_options "$stack"
-        summary=$(summary_of "$stack")
+        summary=${SUMMARIES[$stack]}
         change_type "$stack" "$name" "$(status_of "$description")"
-        parameters=$(parameters_json "$stack" "$summary" "$description" "$digest") || fail "$PARAMETERS does not fit"
+        [ -z "$VERSION" ] || ! takes_release "$summary" || guard_schema "$description"
+        parameters=$(parameters_json "$stack" "$summary" "$description" "$digest") || fail "$stack: its parameters cannot be read"
         if [ "$TYPE" != UPDATE ]; then
             # What it takes from stacks before it may not be there yet, so no change set is made.
             say "$name: new, of"
@@ -87,6 +94,7 @@ command_plan() {
         elif make_change_set "$stack" UPDATE "$parameters" "$description"; then
             say "$name:"
             show_changes <<<"$CHANGES"
+            show_parameters "$parameters" "$description"
             guard_changes "$stack" "$CHANGES" || true
             drop_change_set "$stack" UPDATE
         else
@@ -99,15 +107,18 @@ command_up() {
     local stack digest=''
     [ -z "$VERSION" ] || digest=$(release_digest)
     read_stacks
+    check_parameters
     unpark
     for stack in $(wanted_stacks); do
         up_one "$stack" "$digest"
     done
+    warn_of_gaps
     tell_address
 }
 
 up_one() {
     local stack=$1 digest=$2 name description summary parameters
+    FORWARD_ONLY=
     name=$(stack_name "$stack")
     description=$(described "$name")
     change_type "$stack" "$name" "$(status_of "$description")"
@@ -116,19 +127,20 @@ up_one() {
         description='{"StackStatus": "NONE"}' TYPE=CREATE
     fi
     template_options "$stack"
-    summary=$(summary_of "$stack")
-    if jq -e '.Parameters[]? | select(.ParameterKey == "AppVersion")' <<<"$summary" >/dev/null; then
+    summary=${SUMMARIES[$stack]}
+    if takes_release "$summary"; then
         if [ -z "$VERSION" ] && [ "$TYPE" = CREATE ]; then
-            refuse "$stack needs a release. Upload one: ./release.sh --upload $(output 02-s3-iam ArtifactBucket); then go on: deploy.sh up --version …"
+            refuse "$stack needs a release. Upload one: ./release.sh --upload $(output 02-s3-iam ArtifactBucket); then go on: $(again up) --version …"
         fi
         [ -z "$VERSION" ] || guard_schema "$description"
     fi
-    parameters=$(parameters_json "$stack" "$summary" "$description" "$digest") || fail "$PARAMETERS does not fit"
+    parameters=$(parameters_json "$stack" "$summary" "$description" "$digest") || fail "$stack: its parameters cannot be read"
     if ! make_change_set "$stack" "$TYPE" "$parameters" "$description"; then
         say "$name: nothing to change"
     else
         say "$name:"
         show_changes <<<"$CHANGES"
+        show_parameters "$parameters" "$description"
         if ! guard_changes "$stack" "$CHANGES"; then
             drop_change_set "$stack" "$TYPE"
             exit 3

@@ -11,9 +11,11 @@
 
 mod boot;
 mod groups;
+mod halfway;
 mod life;
 mod log;
 mod machine;
 mod quiet;
+mod recorded;
 mod redrive;
 mod refusals;
