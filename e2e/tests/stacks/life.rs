@@ -6,11 +6,16 @@ use reelfleet_e2e::{Client, cloud::Cloud};
 use reelfleet_servers::Ministack;
 use serde_json::{Value, json};
 
+use crate::recorded::{recorded, rollbacks};
+
 /// The parameters of a small account, as they are delivered.
 const SMALL: [&str; 2] = ["--parameters", "small"];
 
 const OLD: &str = "1.0.0";
 const NEW: &str = "1.1.0";
+
+/// Those of the API's stack that take an update back.
+const ROLLBACK_ALARMS: [&str; 2] = ["film-api-5xx", "film-api-none"];
 
 fn with<'a>(words: &[&'a str]) -> Vec<&'a str> {
     SMALL.iter().chain(words).copied().collect()
@@ -96,13 +101,24 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     numbers_stay_inside(&cloud, &emulator.endpoint());
 
     // An update: planned, which changes nothing, then made.
-    let said = cloud.deploy("plan", "film", &release(NEW)).fine();
+    let slow = [&release(NEW)[..], &["--set", "05-alb-autoscaling:SlowSeconds=9"]].concat();
+    let said = cloud.deploy("plan", "film", &slow).fine();
+    for word in ["AppVersion: 1.0.0 → 1.1.0", "SlowSeconds: 10 → 9", "brings 1 migration;"] {
+        assert!(said.contains(word), "{word:?} is not in:\n{said}");
+    }
     assert!(
         said.contains("LaunchTemplate (AWS::EC2::LaunchTemplate): LaunchTemplateData"),
         "{said}"
     );
     assert_eq!(version_of(&cloud, "film-05-alb-autoscaling"), OLD);
-    let _ = cloud.deploy("up", "film", &release(NEW)).fine();
+    // What rings takes an update back, unless nobody wants it.
+    alarms_take_back(&cloud, &release(OLD));
+    // Nor where it cannot: no old instance starts after the migrations of a new release.
+    let (said, calls) = recorded(&cloud, "up", &release(NEW), None);
+    let said = said.fine();
+    assert!(said.contains("forward only: the release brings 1 migration;"), "{said}");
+    let none = json!({"RollbackTriggers": [], "MonitoringTimeInMinutes": 0});
+    assert_eq!(rollbacks(&calls)[..2], [none.clone(), none], "{calls:?}");
     assert_eq!(version_of(&cloud, "film-05-alb-autoscaling"), NEW);
     assert_eq!(version_of(&cloud, "film-06-workers-autoscaling"), NEW);
 
@@ -113,6 +129,30 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     look(&cloud);
     park_and_start(&cloud);
     take_down(&cloud);
+}
+
+fn alarms_take_back(cloud: &Cloud, release: &[&str]) {
+    let with = |words: &[&str]| {
+        let slow = ["--only", "05-alb-autoscaling", "--alarm-minutes", "7", "--set"];
+        let (said, calls) = recorded(cloud, "up", &[release, &slow, words].concat(), None);
+        let said = said.fine();
+        assert!(!said.contains("forward only"), "{said}");
+        rollbacks(&calls)
+    };
+    let given = with(&["05-alb-autoscaling:SlowSeconds=11"]);
+    assert_eq!((given.len(), &given[0]["MonitoringTimeInMinutes"]), (1, &json!(7)), "{given:?}");
+    let triggers = given[0]["RollbackTriggers"].as_array().unwrap();
+    let mut names: Vec<_> = triggers
+        .iter()
+        .map(|trigger| {
+            assert_eq!(trigger["Type"], "AWS::CloudWatch::Alarm");
+            trigger["Arn"].as_str().unwrap().rsplit(':').next().unwrap()
+        })
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ROLLBACK_ALARMS);
+    let given = with(&["05-alb-autoscaling:SlowSeconds=12", "--no-alarm-rollback"]);
+    assert_eq!(given, [json!({"RollbackTriggers": [], "MonitoringTimeInMinutes": 0})]);
 }
 
 /// Through the load balancer, which this emulator plays. Behind it is nobody.
@@ -156,6 +196,8 @@ fn look(cloud: &Cloud) {
         "metric BacklogPerWorker: 7.5",
         "queue film-jobs-transcode-normal: 1 waiting, 0 in hand",
         "RINGS film-dead-letters: A job gave up",
+        "WARNING: no certificate",
+        "WARNING: nobody hears of an alarm",
         "The fleet: http://",
     ] {
         assert!(said.contains(line), "{line:?} is not in:\n{said}");
@@ -189,6 +231,16 @@ fn take_down(cloud: &Cloud) {
     let buckets = || cloud.aws(&["s3api", "list-buckets"])["Buckets"].as_array().unwrap().len();
     assert_eq!(buckets(), 3);
 
+    // What cannot be done as it was said is found out before anything goes.
+    let before = stacks(cloud);
+    let down = |words: &[&str]| cloud.deploy("down", "film", words);
+    down(&["--delete-bucket", "nobodys"]).refused(3, &["nobodys is none of film"]);
+    down(&["--delete", "03.5-sqs-queue"])
+        .refused(3, &["is needed by 04-rds-database; delete that"]);
+    let artifacts = cloud.output("film-02-s3-iam", "ArtifactBucket");
+    down(&["--delete-bucket", &artifacts]).refused(3, &["add --delete 02-s3-iam"]);
+    assert_eq!(stacks(cloud), before);
+
     // What holds data stays, with what that needs.
     let said = cloud.deploy("down", "film", &[]).fine();
     assert!(said.contains("kept: 04-rds-database"), "{said}");
@@ -196,7 +248,6 @@ fn take_down(cloud: &Cloud) {
     assert_eq!(stacks(cloud), kept.map(|stack| format!("film-{stack}")));
 
     // Named, it goes; buckets still stay.
-    let artifacts = cloud.output("film-02-s3-iam", "ArtifactBucket");
     let delete = ["--delete", "04-rds-database", "--delete", "03.5-sqs-queue"];
     let rest = ["--delete", "02-s3-iam", "--delete-bucket", &artifacts];
     let said = cloud.deploy("down", "film", &[&delete[..], &rest].concat()).fine();

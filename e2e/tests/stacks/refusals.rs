@@ -115,6 +115,30 @@ fn an_alarm_that_rings_keeps_an_update_from_beginning() {
 }
 
 #[test]
+fn parameters_that_do_not_fit_each_other_are_refused_before_the_first_stack() {
+    let emulator = Ministack::start();
+    let cloud = Cloud::at(&emulator.endpoint());
+    let workers = "06-workers-autoscaling";
+    for (set, said) in [
+        (format!("{workers}:HookTimeoutSeconds=959"), "has to be at least DrainSeconds (900)"),
+        (format!("{workers}:MetricPeriod=10"), "MetricPeriod has to be the same"),
+        (format!("{workers}:TargetBacklogPerWorker=11"), "ScalingTarget of 07-observability (10)"),
+        (
+            format!("{workers}:ScalingMetric=BacklogSecondsPerWorker"),
+            "ScalingMetric has to be the same",
+        ),
+        (format!("{workers}:Nothing=1"), "06-workers-autoscaling.yaml has no parameter Nothing"),
+    ] {
+        let answer = cloud.deploy("up", "film", &["--parameters", "small", "--set", &set]);
+        answer.refused(3, &[said, "Nothing was changed"]);
+    }
+    assert_eq!(cloud.aws(&["cloudformation", "describe-stacks"])["Stacks"], serde_json::json!([]));
+    // Sixty more are enough.
+    let set = format!("{workers}:HookTimeoutSeconds=960");
+    let _ = cloud.deploy("plan", "film", &["--parameters", "small", "--set", &set]).fine();
+}
+
+#[test]
 fn wrong_words_are_named_before_anything_is_asked() {
     let cloud = Cloud::at("http://127.0.0.1:1");
     for (words, said) in [
@@ -128,6 +152,10 @@ fn wrong_words_are_named_before_anything_is_asked() {
         (
             &["up", "--environment", "film", "--parameters", "small", "--set", "x"],
             "--set needs STACK:NAME=VALUE",
+        ),
+        (
+            &["up", "--environment", "film", "--parameters", "small", "--only", "01.5-nat-gateway"],
+            "no stack is left",
         ),
         (&["fly", "--environment", "film"], "there is no command fly"),
         (&["status", "--environment"], "--environment needs a value"),
