@@ -167,7 +167,6 @@ fn workers_leave_when_only_the_main_process_is_killed() {
     assert_eq!(fleet.wait_final(&long)["status"], "cancelled");
 }
 
-/// B2.
 /// Stops a worker that has a job in hand. One in four has SQLite's lock as well, and then the whole
 /// fleet stands still with it: it goes on for a moment.
 fn freeze(fleet: &Fleet) -> i32 {
@@ -187,6 +186,7 @@ fn freeze(fleet: &Fleet) -> i32 {
     }
 }
 
+/// B2.
 #[test]
 fn a_worker_frozen_past_its_lease_changes_nothing_when_it_wakes() {
     let fleet = Fleet::start(&["--min", "2", "--max", "2"], SETTINGS);

@@ -8,10 +8,13 @@ use crate::{
 };
 
 /// A video with its job's state and its files. Segments of streams are left
-/// out: an owner opens a playlist, not its parts.
+/// out: an owner opens a playlist, not its parts. Columns are named: a statement that was prepared
+/// before a migration must not come to have more of them after it.
 macro_rules! video_rows {
     () => {
-        "SELECT v.*, j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
+        "SELECT v.id, v.owner, v.job, v.title, v.profile, v.source_bytes, v.source_ms,
+                v.fingerprint, v.created_at, v.duration_ms, v.width, v.height,
+                j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
                 j.error_code, j.error_message,
                 (SELECT coalesce(json_agg(json_build_array(f.name, f.kind, f.content_type, f.bytes) ORDER BY f.name), '[]')::text
                    FROM files f WHERE f.video = v.id AND f.kind NOT IN ('segment', 'init')) AS files

@@ -5,10 +5,13 @@ use super::{Sqlite, decode, millis, now, users::token_version};
 use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter};
 
 /// A video with its job's state and its files. Segments of streams are left
-/// out: an owner opens a playlist, not its parts.
+/// out: an owner opens a playlist, not its parts. Columns are named: a statement that was prepared
+/// before a migration must not come to have more of them after it.
 macro_rules! video_rows {
     () => {
-        "SELECT v.*, j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
+        "SELECT v.id, v.owner, v.job, v.title, v.profile, v.source_bytes, v.source_ms,
+                v.fingerprint, v.created_at, v.duration_ms, v.width, v.height,
+                j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
                 j.error_code, j.error_message,
                 (SELECT json_group_array(json_array(f.name, f.kind, f.content_type, f.bytes))
                    FROM files f WHERE f.video = v.id AND f.kind NOT IN ('segment', 'init')) AS files
