@@ -14,6 +14,8 @@
 //! println!("{}", server.create("videos"));
 //! ```
 
+use std::hash::{BuildHasher as _, RandomState};
+
 mod answer;
 mod garbage;
 pub mod group;
@@ -36,6 +38,11 @@ pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use small_disk::SmallDisk;
 
+/// Ports from here on, so many of them, that Linux gives to nobody who connects somewhere
+/// (`ip_local_port_range` begins at 32768): a server that takes seconds to start finds its port free.
+const FIRST_PORT: u16 = 12_000;
+const PORTS: u16 = 20_000;
+
 /// A port that nobody listens on. Another program may take it before the
 /// server does; then the server does not start, and the test says so.
 ///
@@ -44,8 +51,13 @@ pub use small_disk::SmallDisk;
 /// There is none.
 #[must_use]
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("its address").port()
+    // Each has keys of its own, and so begins to look elsewhere.
+    let random = RandomState::new().hash_one(std::process::id());
+    let begin = u16::try_from(random % u64::from(PORTS)).unwrap_or_default();
+    (0..PORTS)
+        .map(|nth| FIRST_PORT + (begin + nth) % PORTS)
+        .find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
 
 /// Between two looks at a server that is about to be there.
