@@ -17,6 +17,7 @@
 use std::hash::{BuildHasher as _, RandomState};
 
 mod answer;
+mod emulator;
 mod garbage;
 pub mod group;
 mod keeper;
@@ -28,6 +29,7 @@ mod rabbitmq;
 mod redis;
 mod small_disk;
 
+pub use emulator::Emulator;
 pub use garbage::Garbage;
 pub use group::Group;
 pub use localstack::Localstack;
