@@ -35,9 +35,8 @@ pub(super) fn duration(mvhd: &[u8]) -> Option<Duration> {
         1 => (word(mvhd, 20)?, long(mvhd, 24).filter(|ticks| *ticks != u64::MAX)?),
         _ => return None,
     };
-    (scale > 0).then(|| Duration::from_secs(ticks / u64::from(scale)))?.checked_add(
-        Duration::from_secs(1).mul_f64((ticks % u64::from(scale)) as f64 / f64::from(scale)),
-    )
+    // By a scale of 0 it is no number, and so not known.
+    Duration::try_from_secs_f64(ticks as f64 / f64::from(scale)).ok()
 }
 
 fn word(of: &[u8], at: usize) -> Option<u32> {
