@@ -1,7 +1,7 @@
 use axum::{Json, extract::State};
 use reelfleet_db::Job;
 use reelfleet_job::{JobId, Payload, State as JobState};
-use reelfleet_metric::{Observed, Task, Waits};
+use reelfleet_metric::{Observed, Waits, task_of};
 
 use super::{
     body::ExplainedJob,
@@ -66,12 +66,11 @@ pub(super) async fn explained(state: &AppState, job: Job) -> Answer<ExplainedJob
 
 /// When its turn comes, or when it is done. Of a job that has no video nobody knows.
 async fn expected(state: &AppState, observed: &Observed, job: &Job) -> Answer<Known> {
-    let Payload::Transcode { video, profile } = &job.payload else { return Ok(Known::default()) };
+    let Payload::Transcode { video, .. } = &job.payload else { return Ok(Known::default()) };
     let video =
         if job.state.is_closed() { None } else { state.db.video(job.owner, *video).await? };
     let Some(video) = video else { return Ok(Known::default()) };
-    let (bytes, duration) = (video.source_bytes, video.source_duration);
-    let task = Task { profile, bytes, duration };
+    let task = task_of(&video);
     let (priority, due) = (job.priority, job.run_at);
     Ok(match (job.state, job.started_at) {
         (JobState::Running, Some(began)) => {

@@ -1,6 +1,6 @@
 use reelfleet_db::Video;
 use reelfleet_job::VideoStatus;
-use reelfleet_metric::{Task, Waits};
+use reelfleet_metric::{Waits, task_of};
 use reelfleet_runtime::Timestamp;
 
 use crate::state::AppState;
@@ -24,9 +24,7 @@ pub(crate) async fn expected_at<'a>(
         }
     };
     let expected = |video: &Video| {
-        let (profile, bytes, duration) =
-            (&*video.profile, video.source_bytes, video.source_duration);
-        let task = Task { profile, bytes, duration };
+        let task = task_of(video);
         match (video.status, video.started_at) {
             _ if video.cancelling => None,
             (VideoStatus::Queued, _) => {

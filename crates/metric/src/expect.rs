@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reelfleet_db::WaitingJobs;
+use reelfleet_db::{Video, WaitingJobs};
 use reelfleet_job::Priority;
 use reelfleet_runtime::Timestamp;
 use reelfleet_scaling::{
@@ -24,6 +24,12 @@ pub struct Waits<'a> {
     pub task: Task<'a>,
     /// When it is or was due.
     pub due: Timestamp,
+}
+
+/// What a video's job is.
+#[must_use]
+pub fn task_of(video: &Video) -> Task<'_> {
+    Task { profile: &video.profile, bytes: video.source_bytes, duration: video.source_duration }
 }
 
 /// When a waiting job's turn comes.

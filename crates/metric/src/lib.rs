@@ -30,7 +30,7 @@ mod observe;
 mod publish;
 
 pub use config::{PublisherConfig, VARS};
-pub use expect::{Expected, Waits};
+pub use expect::{Expected, Waits, task_of};
 pub use observe::{Observed, Observer, WORKER_SILENT};
 pub use publish::Publisher;
 pub use reelfleet_scaling::experience::Task;
