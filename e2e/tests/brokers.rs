@@ -11,7 +11,9 @@ use std::{
 };
 
 use reelfleet_e2e::{
-    Client, Fleet, clips, processes,
+    Client, Fleet, clips,
+    deployed::queues,
+    processes,
     settled::{assert_settled, job},
     wait_for,
     way::Way,
@@ -266,12 +268,7 @@ fn a_fleet_on_rabbitmq_goes_on_when_rabbitmq_was_killed() {
 fn a_fleet_on_sqs_goes_on_when_sqs_was_killed() {
     let server = RefCell::new(Ministack::start());
     let create_queues = || {
-        for kind in ["transcode", "noop"] {
-            for priority in ["high", "normal", "low"] {
-                server.borrow().create_queue(&format!("fleet-{kind}-{priority}"));
-            }
-        }
-        server.borrow().create_queue("fleet-dead");
+        queues().for_each(|queue| server.borrow().create_queue(&format!("fleet-{queue}")));
     };
     create_queues();
     let endpoint = server.borrow().endpoint();
