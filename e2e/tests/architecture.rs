@@ -115,6 +115,60 @@ fn only_db_speaks_sql() {
     }
 }
 
+/// Places in SQL that mean whichever columns a table has: a `*` where columns are named, and an
+/// INSERT that names none.
+fn unnamed_columns(text: &str) -> Vec<&str> {
+    let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let star = |at: usize| {
+        // Behind it a list goes on or ends; a product, or a dereference, has an operand there.
+        let ends = text[at + 1..].starts_with([' ', '\n', ',', ')', '"']);
+        let before = text[..at].trim_end();
+        let word = before.rsplit(|letter| !is_name(letter)).next().unwrap_or_default();
+        let begins = ["SELECT", "RETURNING", "DISTINCT"].contains(&&*word.to_ascii_uppercase());
+        // `),*` is a macro's.
+        let goes_on = before.ends_with(',') && !before.ends_with("),");
+        ends && (begins || goes_on || text[..at].ends_with('.'))
+    };
+    let insert = |behind: usize| {
+        let table = text[behind..].trim_start_matches(is_name).trim_start();
+        let alias = table.strip_prefix("AS ").map(|alias| alias.trim_start_matches(is_name));
+        !alias.unwrap_or(table).trim_start().starts_with('(')
+    };
+    let stars = text.match_indices('*').map(|(at, _)| at).filter(|at| star(*at));
+    let inserts = text.match_indices("INTO ");
+    let inserts = inserts.filter(|(at, word)| insert(at + word.len())).map(|(at, _)| at);
+    stars.chain(inserts).map(|at| text[at..].lines().next().unwrap_or_default()).collect()
+}
+
+/// A statement that was prepared before a migration fails after it, if it has come to have more
+/// columns.
+#[test]
+fn sql_names_its_columns() {
+    for (text, found) in [
+        ("SELECT * FROM jobs", true),
+        ("SELECT j.*, a.at FROM jobs j", true),
+        ("SELECT a.at,\n  j.*\n FROM jobs j", true),
+        ("SELECT at, * FROM jobs", true),
+        ("select distinct * from jobs", true),
+        ("concat!(now!(), \") RETURNING *\")", true),
+        ("INSERT INTO files VALUES (?)", true),
+        ("INSERT INTO links SELECT ?, id FROM users", true),
+        ("INSERT INTO files (video, name) VALUES (?, ?)", false),
+        ("INSERT INTO duties AS d (name) VALUES (?)", false),
+        ("SELECT count(*), a.at * 1000, ?1 / ?2 * ?2 FROM jobs", false),
+        ("execute(&mut *transaction, *lane, **place)", false),
+        ("$name($($arg: $ty),*) -> $ret", false),
+    ] {
+        assert_eq!(!unnamed_columns(text).is_empty(), found, "{text}");
+    }
+    let ours: Vec<_> =
+        sources().into_iter().filter(|(path, _)| path.starts_with("crates/db/src/")).collect();
+    assert!(!ours.is_empty());
+    for (path, text) in ours {
+        assert_eq!(unnamed_columns(&text), Vec::<&str>::new(), "{path}");
+    }
+}
+
 #[test]
 fn child_processes_start_in_media_and_in_the_local_fleet_only() {
     // clippy.toml bans the calls everywhere; this holds the places that are excepted.

@@ -1,4 +1,54 @@
-//! Rows into records, for every database alike.
+//! Rows into records, for every database alike, and the columns that each record is read from.
+//!
+//! Columns are named, and never all of them asked for: a statement that was prepared before a
+//! migration must not come to have more of them after it.
+
+/// Of the table alone: RETURNING takes them, too.
+macro_rules! user_columns {
+    () => {
+        "id, email, password_hash, role, token_version, created_at"
+    };
+}
+pub(crate) use user_columns;
+
+/// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
+macro_rules! job_rows {
+    () => {
+        "SELECT j.id, j.payload, j.priority, j.state, j.owner, j.run_at, j.attempts, j.max_attempts,
+                j.epoch, j.lease_until, j.worker, j.cancel_requested, j.progress, j.error_code,
+                j.error_message, j.created_at, j.started_at, j.finished_at,
+                a.actor AS discarded_by, a.at AS discarded_at
+           FROM jobs j LEFT JOIN audit a ON a.job = j.id AND a.action = 'discard' "
+    };
+}
+pub(crate) use job_rows;
+
+/// Of a video `v` and its job `j`. Its `files` are told by each database in its own way.
+macro_rules! video_columns {
+    () => {
+        "v.id, v.owner, v.job, v.title, v.profile, v.source_bytes, v.source_ms, v.fingerprint,
+         v.created_at, v.duration_ms, v.width, v.height, j.priority, j.run_at, j.state, j.progress,
+         j.cancel_requested, j.started_at, j.finished_at, j.error_code, j.error_message"
+    };
+}
+pub(crate) use video_columns;
+
+/// Where a file is stored goes by its video's job.
+macro_rules! stored_file_rows {
+    () => {
+        "SELECT f.name, f.kind, f.content_type, f.bytes, f.epoch, v.job
+           FROM files f JOIN videos v ON v.id = f.video "
+    };
+}
+pub(crate) use stored_file_rows;
+
+/// `state` and `running` are worked out by each database.
+macro_rules! worker_columns {
+    () => {
+        "id, host, pid, state, concurrency, running, started_at, seen_at"
+    };
+}
+pub(crate) use worker_columns;
 
 /// Declares the decoders of one database's rows. Its module has `id` and `optional_id`,
 /// as databases store ids differently.
@@ -11,7 +61,8 @@ macro_rules! decoders {
         use sqlx::Row;
 
         use $crate::{
-            Attempt, Discarded, Error, File, Job, Result, Role, User, Video, Worker, WorkerState,
+            Attempt, Discarded, Error, File, Job, Result, Role, StoredFile, User, Video, Worker,
+            WorkerState,
         };
 
         /// Text of a column as a type of ours.
@@ -145,6 +196,19 @@ macro_rules! decoders {
                         bytes,
                     })
                     .collect(),
+            })
+        }
+
+        pub(crate) fn stored_file(row: &$row) -> Result<StoredFile> {
+            Ok(StoredFile {
+                job: id(row, "job")?,
+                epoch: count(row, "epoch")?,
+                file: File {
+                    name: row.try_get("name")?,
+                    kind: row.try_get("kind")?,
+                    content_type: row.try_get("content_type")?,
+                    bytes: count(row, "bytes")?,
+                },
             })
         }
 

@@ -169,7 +169,8 @@ impl Postgres {
         };
         sqlx::query(
             "INSERT INTO files (video, name, kind, content_type, bytes, epoch)
-             SELECT $1, f.*, $6 FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS f",
+             SELECT $1, f.name, f.kind, f.content_type, f.bytes, $6
+               FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[]) AS f (name, kind, content_type, bytes)",
         )
         .bind(video)
         .bind(column(|file| &file.name))

@@ -5,15 +5,9 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::{Postgres, decode};
-use crate::{Attempt, Backlog, Epochs, Error, Job, JobFilter, Page, Result, Topic};
-
-/// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
-macro_rules! job_rows {
-    () => {
-        "SELECT j.*, a.actor AS discarded_by, a.at AS discarded_at
-           FROM jobs j LEFT JOIN audit a ON a.job = j.id AND a.action = 'discard' "
-    };
-}
+use crate::{
+    Attempt, Backlog, Epochs, Error, Job, JobFilter, Page, Result, Topic, decode::job_rows,
+};
 
 impl Postgres {
     pub(crate) async fn backlog(&self) -> Result<Backlog> {

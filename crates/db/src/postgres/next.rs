@@ -106,7 +106,8 @@ impl Postgres {
              claimed AS (",
             claim_due!(),
             ")
-             SELECT n.messages, n.last, (SELECT nth - 1 FROM lane) AS lane, c.*
+             SELECT n.messages, n.last, (SELECT nth - 1 FROM lane) AS lane,
+                    c.id, c.epoch, c.attempts, c.max_attempts, c.payload
                FROM (SELECT count(*) AS messages, (SELECT job FROM next ORDER BY job DESC LIMIT 1) AS last FROM next) n
                LEFT JOIN claimed c ON TRUE"
         ))

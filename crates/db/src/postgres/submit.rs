@@ -20,7 +20,8 @@ impl Postgres {
         // One statement is one transaction, and one answer to wait for.
         sqlx::query(concat!(
             "WITH new AS (
-                SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[],
+                SELECT id, kind, payload, priority, owner, max_attempts, lane, body
+                  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint[],
                                      $7::text[], $8::text[])
                            AS n (id, kind, payload, priority, owner, max_attempts, lane, body)),
              job AS (

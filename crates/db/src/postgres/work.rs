@@ -34,7 +34,7 @@ impl Postgres {
                             greatest(0, j.finished_at - j.started_at)) ORDER BY j.finished_at DESC), '[]')::text
                    FROM (SELECT id, started_at, finished_at FROM jobs WHERE state = 'done' AND kind = 'transcode'
                           ORDER BY finished_at DESC LIMIT 300) j JOIN videos v ON v.job = j.id) AS done,
-                w.*
+                w.active, w.draining, w.slots
                FROM (SELECT count(*) FILTER (WHERE state = 'active') AS active,
                             count(*) FILTER (WHERE state = 'draining') AS draining,
                             coalesce(sum(concurrency) FILTER (WHERE state = 'active'), 0)::bigint AS slots

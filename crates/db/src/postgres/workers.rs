@@ -4,7 +4,7 @@ use reelfleet_job::WorkerId;
 use uuid::Uuid;
 
 use super::{Postgres, decode, millis};
-use crate::{NewWorker, Result, Worker, WorkerState};
+use crate::{NewWorker, Result, Worker, WorkerState, decode::worker_columns};
 
 impl Postgres {
     pub(crate) async fn worker_started(&self, new: &NewWorker) -> Result<()> {
@@ -31,14 +31,14 @@ impl Postgres {
     }
 
     pub(crate) async fn workers(&self, silent: Duration) -> Result<Vec<Worker>> {
-        let rows = sqlx::query(
-            "SELECT * FROM (
+        let rows = sqlx::query(concat!(
+            "SELECT ", worker_columns!(), " FROM (
                 SELECT w.id, w.host, w.pid, w.concurrency, w.started_at, w.seen_at,
                        CASE WHEN w.seen_at < now_ms() - $1 THEN 'gone' ELSE w.state END AS state,
                        (SELECT count(*) FROM jobs j WHERE j.state = 'running' AND j.worker = w.id) AS running
                   FROM workers w WHERE w.seen_at >= now_ms() - 3600000) AS seen
-              ORDER BY CASE state WHEN 'active' THEN 0 WHEN 'draining' THEN 1 ELSE 2 END, id DESC LIMIT 1000",
-        )
+              ORDER BY CASE state WHEN 'active' THEN 0 WHEN 'draining' THEN 1 ELSE 2 END, id DESC LIMIT 1000"
+        ))
         .bind(millis(silent))
         .fetch_all(&self.pool)
         .await?;

@@ -167,15 +167,18 @@ impl Sqlite {
             .execute(&mut *transaction)
             .await?;
         for file in &result.files {
-            sqlx::query("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)")
-                .bind(&video)
-                .bind(&file.name)
-                .bind(&file.kind)
-                .bind(&file.content_type)
-                .bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
-                .bind(epoch(at))
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT INTO files (video, name, kind, content_type, bytes, epoch)
+                 VALUES (?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&video)
+            .bind(&file.name)
+            .bind(&file.kind)
+            .bind(&file.content_type)
+            .bind(i64::try_from(file.bytes).unwrap_or(i64::MAX))
+            .bind(epoch(at))
+            .execute(&mut *transaction)
+            .await?;
         }
         transaction.commit().await?;
         Ok(true)

@@ -4,15 +4,7 @@ use reelfleet_job::JobId;
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, decode, now};
-use crate::{Attempt, Backlog, Epochs, Error, Job, JobFilter, Page, Result};
-
-/// A job with who discarded it, if anybody did: that is the last thing that can happen to it.
-macro_rules! job_rows {
-    () => {
-        "SELECT j.*, a.actor AS discarded_by, a.at AS discarded_at
-           FROM jobs j LEFT JOIN audit a ON a.job = j.id AND a.action = 'discard' "
-    };
-}
+use crate::{Attempt, Backlog, Epochs, Error, Job, JobFilter, Page, Result, decode::job_rows};
 
 impl Sqlite {
     pub(crate) async fn backlog(&self) -> Result<Backlog> {

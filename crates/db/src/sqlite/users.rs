@@ -4,7 +4,7 @@ use reelfleet_job::UserId;
 use sqlx::SqliteConnection;
 
 use super::{Sqlite, decode, millis, now};
-use crate::{NewUser, Result, User};
+use crate::{NewUser, Result, User, decode::user_columns};
 
 impl Sqlite {
     pub(crate) async fn create_user(&self, new: &NewUser) -> Result<User> {
@@ -12,7 +12,8 @@ impl Sqlite {
             "INSERT INTO users (id, email, password_hash, role, created_at)
              VALUES (?, ?, ?, ?, ",
             now!(),
-            ") RETURNING *"
+            ") RETURNING ",
+            user_columns!()
         ))
         .bind(UserId::generate().to_string())
         .bind(&new.email)
@@ -24,7 +25,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn user_by_email(&self, email: &str) -> Result<Option<User>> {
-        let row = sqlx::query("SELECT * FROM users WHERE email = ?")
+        let row = sqlx::query(concat!("SELECT ", user_columns!(), " FROM users WHERE email = ?"))
             .bind(email)
             .fetch_optional(&self.read)
             .await?;
@@ -32,7 +33,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn user(&self, id: UserId) -> Result<Option<User>> {
-        let row = sqlx::query("SELECT * FROM users WHERE id = ?")
+        let row = sqlx::query(concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?"))
             .bind(id.to_string())
             .fetch_optional(&self.read)
             .await?;
@@ -40,9 +41,13 @@ impl Sqlite {
     }
 
     pub(crate) async fn first_operator(&self) -> Result<Option<User>> {
-        let row = sqlx::query("SELECT * FROM users WHERE role = 'operator' ORDER BY id LIMIT 1")
-            .fetch_optional(&self.read)
-            .await?;
+        let row = sqlx::query(concat!(
+            "SELECT ",
+            user_columns!(),
+            " FROM users WHERE role = 'operator' ORDER BY id LIMIT 1"
+        ))
+        .fetch_optional(&self.read)
+        .await?;
         row.as_ref().map(decode::user).transpose()
     }
 
@@ -54,7 +59,8 @@ impl Sqlite {
             now!(),
             ") ON CONFLICT (email) DO UPDATE SET password_hash = excluded.password_hash,
                    role = excluded.role, token_version = token_version + 1
-             RETURNING *"
+             RETURNING ",
+            user_columns!()
         ))
         .bind(UserId::generate().to_string())
         .bind(&new.email)
@@ -70,10 +76,11 @@ impl Sqlite {
 
     pub(crate) async fn change_password(&self, user: &User, hash: &str) -> Result<Option<User>> {
         let mut transaction = self.begin().await?;
-        let row = sqlx::query(
+        let row = sqlx::query(concat!(
             "UPDATE users SET password_hash = ?, token_version = token_version + 1
-              WHERE id = ? AND token_version = ? RETURNING *",
-        )
+              WHERE id = ? AND token_version = ? RETURNING ",
+            user_columns!()
+        ))
         .bind(hash)
         .bind(user.id.to_string())
         .bind(token_version(user))
@@ -106,7 +113,7 @@ impl Sqlite {
             .execute(&mut *transaction)
             .await?;
         let made = sqlx::query(concat!(
-            "INSERT INTO sign_in_links SELECT ?, id, ",
+            "INSERT INTO sign_in_links (token_hash, user_id, expires_at) SELECT ?, id, ",
             now!(),
             " + ? FROM users WHERE id = ? AND token_version = ?"
         ))
@@ -131,7 +138,7 @@ impl Sqlite {
         .fetch_optional(&mut *transaction)
         .await?;
         let Some(user) = user else { return Ok(None) };
-        let row = sqlx::query("SELECT * FROM users WHERE id = ?")
+        let row = sqlx::query(concat!("SELECT ", user_columns!(), " FROM users WHERE id = ?"))
             .bind(user)
             .fetch_optional(&mut *transaction)
             .await?;

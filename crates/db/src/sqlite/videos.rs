@@ -2,20 +2,23 @@ use reelfleet_job::{JobId, Payload, UserId, VideoId};
 use sqlx::{Row, SqliteConnection};
 
 use super::{Sqlite, decode, millis, now, users::token_version};
-use crate::{Error, File, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter};
+use crate::{
+    Error, NewVideo, Page, Result, StoredFile, Submitted, User, Video, VideoFilter,
+    decode::{stored_file_rows, video_columns},
+};
 
 /// A video with its job's state and its files. Segments of streams are left
-/// out: an owner opens a playlist, not its parts. Columns are named: a statement that was prepared
-/// before a migration must not come to have more of them after it.
+/// out: an owner opens a playlist, not its parts.
 macro_rules! video_rows {
     () => {
-        "SELECT v.id, v.owner, v.job, v.title, v.profile, v.source_bytes, v.source_ms,
-                v.fingerprint, v.created_at, v.duration_ms, v.width, v.height,
-                j.priority, j.run_at, j.state, j.progress, j.cancel_requested, j.started_at, j.finished_at,
-                j.error_code, j.error_message,
+        concat!(
+            "SELECT ",
+            video_columns!(),
+            ",
                 (SELECT json_group_array(json_array(f.name, f.kind, f.content_type, f.bytes))
                    FROM files f WHERE f.video = v.id AND f.kind NOT IN ('segment', 'init')) AS files
            FROM videos v JOIN jobs j ON j.id = v.job "
+        )
     };
 }
 
@@ -136,26 +139,16 @@ impl Sqlite {
         video: VideoId,
         name: &str,
     ) -> Result<Option<StoredFile>> {
-        let row = sqlx::query(
-            "SELECT f.*, v.job FROM files f JOIN videos v ON v.id = f.video
-              WHERE f.video = ? AND f.name = ? AND v.owner = ? AND v.deleted_at IS NULL",
-        )
+        let row = sqlx::query(concat!(
+            stored_file_rows!(),
+            "WHERE f.video = ? AND f.name = ? AND v.owner = ? AND v.deleted_at IS NULL"
+        ))
         .bind(video.to_string())
         .bind(name)
         .bind(owner.to_string())
         .fetch_optional(&self.read)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(StoredFile {
-            job: decode::id(&row, "job")?,
-            epoch: decode::count(&row, "epoch")?,
-            file: File {
-                name: row.try_get("name")?,
-                kind: row.try_get("kind")?,
-                content_type: row.try_get("content_type")?,
-                bytes: decode::count(&row, "bytes")?,
-            },
-        }))
+        row.as_ref().map(decode::stored_file).transpose()
     }
 
     pub(crate) async fn delete_video(&self, owner: UserId, id: VideoId) -> Result<bool> {

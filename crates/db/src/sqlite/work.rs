@@ -33,7 +33,7 @@ const WORK: &str = concat!(
                       FROM (SELECT id, started_at, finished_at FROM jobs WHERE state = 'done' AND kind = 'transcode'
                              ORDER BY finished_at DESC LIMIT 300) l CROSS JOIN videos v ON v.job = l.id
                      ORDER BY l.finished_at DESC)) AS done,
-                w.*
+                w.active, w.draining, w.slots
                FROM (SELECT count(*) FILTER (WHERE state = 'active') AS active,
                             count(*) FILTER (WHERE state = 'draining') AS draining,
                             coalesce(sum(concurrency) FILTER (WHERE state = 'active'), 0) AS slots

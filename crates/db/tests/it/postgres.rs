@@ -93,6 +93,19 @@ async fn a_database_of_the_first_version_is_brought_up_with_all_it_holds() {
     suite::brought_up(&db, run).await;
 }
 
+/// C11: a newer version migrates while this one runs. There is one connection.
+#[tokio::test]
+async fn every_statement_goes_on_when_its_table_has_a_column_more() {
+    let url = url();
+    let db = with_connections(&url, 1).await;
+    db.migrate().await.unwrap();
+    let pool = pool(&url).await;
+    let run = async |statement| {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&pool).await.unwrap();
+    };
+    suite::wider::goes_on_with_a_column_more(&db, &MIGRATIONS, run).await;
+}
+
 /// C9: clock skew.
 #[tokio::test]
 async fn a_period_is_not_taken_again_after_the_clock_was_set_back_nor_waited_for_for_ever() {
