@@ -62,6 +62,12 @@ impl Emulator {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The address of a queue, or what `SQS_QUEUE_URL` is to be for queues whose names begin so.
+    #[must_use]
+    pub fn queue_url(&self, name: &str) -> String {
+        format!("{}/000000000000/{name}", self.endpoint())
+    }
+
     /// How it is reached.
     #[must_use]
     pub fn aws(&self) -> AwsConfig {

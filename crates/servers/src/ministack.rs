@@ -52,7 +52,7 @@ impl Ministack {
     ///
     /// It refuses.
     pub fn send(&self, queue: &str, body: &str) {
-        let url = quoted(&format!("{}/000000000000/{queue}", self.endpoint()));
+        let url = quoted(&self.queue_url(queue));
         let body = quoted(body);
         let answer =
             ask(self.port(), &format!("/?Action=SendMessage&QueueUrl={url}&MessageBody={body}"));

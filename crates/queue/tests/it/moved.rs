@@ -45,7 +45,7 @@ impl Stage {
             let made = create(&lane.to_string());
             made.attributes(QueueAttributeName::RedrivePolicy, &policy).send().await.unwrap();
         }
-        let base_url = format!("{}/000000000000/moved", server.endpoint());
+        let base_url = server.queue_url("moved");
         let config = SqsConfig { base_url, aws: server.aws() };
         let fixture = Fixture::open(&QueueConfig::Sqs(config)).await;
         let duty = Duty::new(fixture.db.clone(), "relay");
@@ -109,7 +109,7 @@ impl Stage {
 
     /// Waits until the letter is in nobody's hand: a move takes what it sees.
     async fn letter_is_there(&self) {
-        let url = format!("{}/000000000000/moved-dead", self.server.endpoint());
+        let url = self.server.queue_url("moved-dead");
         let there = async {
             loop {
                 let asked = self.client.get_queue_attributes().queue_url(&url);

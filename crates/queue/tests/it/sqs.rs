@@ -32,10 +32,7 @@ suite::conforms!(fixture);
 /// Queues of a name that no other test has.
 fn config(server: &Ministack) -> (SqsConfig, String) {
     let prefix = format!("fleet-{}", JobId::generate());
-    let config = SqsConfig {
-        base_url: format!("{}/000000000000/{prefix}", server.endpoint()),
-        aws: server.aws(),
-    };
+    let config = SqsConfig { base_url: server.queue_url(&prefix), aws: server.aws() };
     (config, prefix)
 }
 

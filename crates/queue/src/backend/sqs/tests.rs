@@ -22,7 +22,7 @@ async fn open(server: &Ministack, hide_secs: i32) -> Sqs {
     for at in every_queue() {
         client.create_queue().queue_name(format!("fleet-{at}")).send().await.unwrap();
     }
-    let config = SqsConfig { base_url: format!("{}/000000000000/fleet", server.endpoint()), aws };
+    let config = SqsConfig { base_url: server.queue_url("fleet"), aws };
     Sqs::open_with(&config, hide_secs).await.unwrap()
 }
 
