@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use reelfleet_servers::Ministack;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -51,12 +52,14 @@ impl Settings {
     }
 }
 
-/// Names of a fleet's queues, but for their base.
-pub fn queues() -> impl Iterator<Item = String> {
-    let of = |kind: &'static str| {
-        ["high", "normal", "low"].into_iter().map(move |priority| format!("{kind}-{priority}"))
-    };
-    ["transcode", "noop"].into_iter().flat_map(of).chain(["dead".to_owned()])
+/// Makes the queues of a fleet, whose names begin with `base`.
+pub fn create_queues(sqs: &Ministack, base: &str) {
+    for kind in ["transcode", "noop"] {
+        for priority in ["high", "normal", "low"] {
+            sqs.create_queue(&format!("{base}-{kind}-{priority}"));
+        }
+    }
+    sqs.create_queue(&format!("{base}-dead"));
 }
 
 impl Deployed {
@@ -195,18 +198,23 @@ impl Deployed {
 /// Who fails sees the end of every log.
 impl Drop for Deployed {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            return;
-        }
-        let logs = files_below(self.folder.path());
-        for log in logs.iter().filter(|file| file.extension().is_some_and(|end| end == "log")) {
-            let text = fs::read_to_string(log).unwrap_or_default();
-            let end: Vec<_> = text.lines().rev().take(30).collect();
-            let end: Vec<_> = end.into_iter().rev().collect();
-            let shown = format!("--- {}\n{}\n", log.display(), end.join("\n"));
-            let _ = std::io::stderr().write_all(shown.as_bytes());
+        if std::thread::panicking() {
+            let _ = std::io::stderr().write_all(ends_of_logs(self.folder.path()).as_bytes());
         }
     }
+}
+
+/// The end of every log below a folder, for who looks at a failure.
+#[must_use]
+pub fn ends_of_logs(folder: &Path) -> String {
+    let end = |log: PathBuf| {
+        let text = fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let end = &lines[lines.len().saturating_sub(30)..];
+        format!("--- {}\n{}\n", log.display(), end.join("\n"))
+    };
+    let logs = files_below(folder).into_iter();
+    logs.filter(|file| file.extension().is_some_and(|end| end == "log")).map(end).collect()
 }
 
 /// Runs `reelfleet` to its end, with a line of input.

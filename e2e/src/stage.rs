@@ -13,8 +13,8 @@ use reelfleet_servers::{Group, Ministack, Postgres};
 use serde_json::Value;
 
 use crate::{
-    Client, Deployed, clips, deployed, encodes, files_below, playable, processes, wait_for,
-    worker::Worker,
+    Client, Deployed, clips, deployed::create_queues, encodes, files_below, playable, processes,
+    wait_for, worker::Worker,
 };
 
 pub use crate::deployed::LEASE;
@@ -61,10 +61,10 @@ impl Stage {
             settings.push(("DATABASE_URL", postgres.create("fleet")));
         }
         if let Some(sqs) = &sqs {
-            deployed::queues().for_each(|queue| sqs.create_queue(&format!("fleet-{queue}")));
+            create_queues(sqs, "fleet");
             settings.push(("QUEUE_TYPE", "sqs".to_owned()));
             settings.push(("SQS_REGION", "us-east-1".to_owned()));
-            settings.push(("SQS_QUEUE_URL", format!("{}/000000000000/fleet", sqs.endpoint())));
+            settings.push(("SQS_QUEUE_URL", sqs.queue_url("fleet")));
             settings.push(("AWS_ENDPOINT_URL", sqs.endpoint()));
         }
         let settings = settings.iter().map(|(name, value)| (*name, &**value));

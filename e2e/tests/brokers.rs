@@ -12,7 +12,7 @@ use std::{
 
 use reelfleet_e2e::{
     Client, Fleet, clips,
-    deployed::queues,
+    deployed::create_queues,
     processes,
     settled::{assert_settled, job},
     wait_for,
@@ -267,15 +267,12 @@ fn a_fleet_on_rabbitmq_goes_on_when_rabbitmq_was_killed() {
 #[test]
 fn a_fleet_on_sqs_goes_on_when_sqs_was_killed() {
     let server = RefCell::new(Ministack::start());
-    let create_queues = || {
-        queues().for_each(|queue| server.borrow().create_queue(&format!("fleet-{queue}")));
-    };
-    create_queues();
-    let endpoint = server.borrow().endpoint();
+    create_queues(&server.borrow(), "fleet");
+    let (endpoint, queues) = (server.borrow().endpoint(), server.borrow().queue_url("fleet"));
     goes_on_without_its_broker(
         &[
             ("QUEUE_TYPE", "sqs"),
-            ("SQS_QUEUE_URL", &format!("{endpoint}/000000000000/fleet")),
+            ("SQS_QUEUE_URL", &queues),
             ("SQS_REGION", "us-east-1"),
             ("AWS_ENDPOINT_URL", &endpoint),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT", &endpoint),
@@ -283,7 +280,7 @@ fn a_fleet_on_sqs_goes_on_when_sqs_was_killed() {
         || server.borrow_mut().kill(),
         || {
             server.borrow_mut().restart();
-            create_queues();
+            create_queues(&server.borrow(), "fleet");
         },
     );
 }

@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reelfleet_e2e::{clips, pause, wait_for};
+use reelfleet_e2e::{clips, deployed::ends_of_logs, pause, wait_for};
 
 use crate::{
     load::{self, Allowance},
     now_ms,
     plan::{self, Fault, Size},
     report::{Kill, Report},
-    stage::{APIS, Backend, Stage, WORKERS, logs},
+    stage::{APIS, Backend, Stage, WORKERS},
 };
 
 /// How long everything may take to end once nothing goes wrong any more. A message that its
@@ -84,7 +84,7 @@ pub(crate) fn campaign(backend: Backend, seed: u64, size: &Size) -> Report {
     report.judge(&stage, &sent, &kills);
     stage.store.assert_whole();
     if report.lost > 0 {
-        println!("{}", logs(stage.folder.path()));
+        println!("{}", ends_of_logs(stage.folder.path()));
     }
     for role in stage.workers.iter_mut().chain(&mut stage.apis) {
         role.leave();

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use reelfleet_e2e::{
     Client,
-    deployed::{self, told},
+    deployed::{create_queues, ends_of_logs, told},
     wait_for,
 };
 use reelfleet_servers::{Ministack, Postgres, RabbitMq, Redis};
@@ -80,7 +80,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("{}", logs(self.path()));
+            println!("{}", ends_of_logs(self.path()));
         }
     }
 }
@@ -172,7 +172,7 @@ impl Stage {
             Some(Broker::Sqs(ministack)) => {
                 ministack.kill();
                 ministack.restart();
-                create_queues(ministack);
+                create_queues(ministack, "campaign");
             }
         }
     }
@@ -212,7 +212,7 @@ fn lay(
         }
         Backend::Sqs => {
             let ministack = Ministack::start();
-            create_queues(&ministack);
+            create_queues(&ministack, "campaign");
             let cut = Cut::before(ministack.port());
             let endpoint = format!("http://127.0.0.1:{}", cut.port());
             set("QUEUE_TYPE", "sqs".to_owned());
@@ -235,22 +235,4 @@ fn lay(
             (Some(cut), Some(Broker::RabbitMq(node)))
         }
     }
-}
-
-fn create_queues(ministack: &Ministack) {
-    for queue in deployed::queues() {
-        ministack.create_queue(&format!("campaign-{queue}"));
-    }
-}
-
-/// The logs of everybody, for who looks at a failure.
-pub(crate) fn logs(folder: &Path) -> String {
-    let logs = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
-    let tail = |path: std::path::PathBuf| {
-        let text = std::fs::read_to_string(&path).unwrap_or_default();
-        let last: Vec<_> = text.lines().rev().take(30).collect();
-        let last: Vec<_> = last.into_iter().rev().collect();
-        format!("--- {}\n{}\n", path.display(), last.join("\n"))
-    };
-    logs.filter(|path| path.extension().is_some_and(|end| end == "log")).map(tail).collect()
 }
