@@ -5,12 +5,12 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    ops::Deref,
+    path::PathBuf,
     time::Duration,
 };
 
 use reelfleet_servers::{Group, Ministack, Postgres};
-use serde_json::Value;
 
 use crate::{
     Client, Deployed, clips, deployed::create_queues, encodes, files_below, playable, processes,
@@ -30,13 +30,11 @@ pub enum Queue {
     Sqs,
 }
 
-/// All of it, for as long as it is not dropped.
+/// All of it, for as long as it is not dropped: a fleet, and what its workers need besides.
 #[derive(Debug)]
 pub struct Stage {
     /// What carries the messages.
     pub queue: Queue,
-    /// An operator.
-    pub client: Client,
     /// The group that workers join when they start.
     pub group: Group,
     /// The database, unless it is a file.
@@ -70,8 +68,7 @@ impl Stage {
         let settings = settings.iter().map(|(name, value)| (*name, &**value));
         let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
         let fleet = Deployed::start(&settings);
-        let (client, group) = (fleet.client.clone(), Group::start());
-        Self { queue, client, group, postgres, sqs, fleet }
+        Self { queue, group: Group::start(), postgres, sqs, fleet }
     }
 
     /// Starts a worker on an instance of the group, with settings of its own.
@@ -85,21 +82,6 @@ impl Stage {
         ];
         let settings = self.fleet.worker_settings(instance, &[&own, more].concat());
         Worker::start(instance, &settings, &self.fleet.log_of(instance))
-    }
-
-    /// Waits until a worker takes jobs.
-    pub fn wait_ready(&self, worker: &Worker) {
-        self.fleet.wait_ready(worker);
-    }
-
-    /// What every process is told.
-    pub fn setting(&self, name: &str) -> &str {
-        self.fleet.setting(name)
-    }
-
-    /// Where everything is.
-    pub fn folder(&self) -> &Path {
-        self.fleet.folder()
     }
 
     /// What the workers on an instance have said.
@@ -127,26 +109,6 @@ impl Stage {
         let workers = self.get("/api/admin/workers");
         let mut workers = workers["workers"].as_array().unwrap().iter();
         !workers.any(|seen| seen["id"] == worker.id.as_str() && seen["state"] == "active")
-    }
-
-    /// Uploads; the id of the video.
-    pub fn submit(&self, file: &Path) -> String {
-        self.fleet.submit(file)
-    }
-
-    /// What the API answers.
-    pub fn get(&self, path: &str) -> Value {
-        self.fleet.get(path)
-    }
-
-    /// A video.
-    pub fn video(&self, id: &str) -> Value {
-        self.fleet.video(id)
-    }
-
-    /// The job of a video.
-    pub fn job(&self, video: &str) -> Value {
-        self.fleet.job(video)
     }
 
     /// Whether a worker holds a job.
@@ -189,6 +151,14 @@ impl Stage {
             let ffmpegs = processes::all().into_iter().filter(|process| process.name == "ffmpeg");
             processes::using(self.folder(), ffmpegs).is_empty().then_some(())
         });
+    }
+}
+
+impl Deref for Stage {
+    type Target = Deployed;
+
+    fn deref(&self) -> &Deployed {
+        &self.fleet
     }
 }
 

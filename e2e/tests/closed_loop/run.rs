@@ -75,7 +75,7 @@ pub(crate) fn run(plan: &Plan) -> Outcome {
     };
     let [short, longer, straggler] = (plan.videos)(&stage);
     for nth in 1..=BURST {
-        stage.submit(if nth % LONGER_EVERY == 0 { &longer } else { &short });
+        let _ = stage.submit(if nth % LONGER_EVERY == 0 { &longer } else { &short });
     }
     let drain = real(numbers.drain).as_secs().to_string();
     let mut instances = Instances::new(&stage, real(numbers.boot), &[("DRAIN_SECONDS", drain)]);
