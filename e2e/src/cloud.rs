@@ -1,12 +1,15 @@
 //! The AWS command line and `aws-deployment/deploy.sh` against an emulator.
 
 use std::{
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+pub use crate::templates::deployment;
+use crate::templates::said;
 
 /// Where `tools/aws-templates` puts the command line.
 const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/aws-templates/aws/bin");
@@ -31,8 +34,7 @@ impl Said {
     /// Of a command that has ended.
     #[must_use]
     pub fn of(output: &Output) -> Self {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Self { code: output.status.code(), text: text(&output.stdout) + &text(&output.stderr) }
+        Self { code: output.status.code(), text: said(output) }
     }
 
     /// That it went well.
@@ -57,12 +59,6 @@ impl Said {
             assert!(self.text.contains(word), "{word:?} is not in:\n{}", self.text);
         }
     }
-}
-
-/// The folder of the templates and scripts.
-#[must_use]
-pub fn deployment() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../aws-deployment")
 }
 
 impl Cloud {
@@ -136,6 +132,21 @@ impl Cloud {
         let found = outputs.iter().find(|output| output["OutputKey"] == key);
         let value = found.and_then(|output| output["OutputValue"].as_str());
         value.unwrap_or_else(|| panic!("{stack} has no output {key}")).to_owned()
+    }
+
+    /// Messages of a queue, those included that somebody has in hand.
+    ///
+    /// # Panics
+    ///
+    /// There is no such queue.
+    #[must_use]
+    pub fn messages(&self, queue_url: &str) -> u64 {
+        let ask = ["sqs", "get-queue-attributes", "--attribute-names", "All", "--queue-url"];
+        let told = self.aws(&[&ask[..], &[queue_url]].concat());
+        let names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"];
+        let count = |name| told["Attributes"][name].as_str()?.parse::<u64>().ok();
+        let counts: Option<u64> = names.into_iter().map(count).sum();
+        counts.unwrap_or_else(|| panic!("{queue_url}: {told}"))
     }
 
     /// Runs `deploy.sh` for an environment; `--yes` is said already.

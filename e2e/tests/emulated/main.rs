@@ -82,7 +82,7 @@ fn real_videos_go_through_queue_and_bucket_and_the_metrics_tell_of_it() {
     let fleet = Deployed::start(&[
         ("DATABASE_URL", &postgres.create("fleet")),
         ("QUEUE_TYPE", "sqs"),
-        ("SQS_QUEUE_URL", &format!("{}/000000000000/{queues}", aws.endpoint())),
+        ("SQS_QUEUE_URL", &aws.queue_url(&queues)),
         ("SQS_REGION", "us-east-1"),
         ("STORAGE_TYPE", "s3"),
         ("S3_BUCKET", &bucket),
@@ -119,18 +119,8 @@ fn real_videos_go_through_queue_and_bucket_and_the_metrics_tell_of_it() {
     for (video, source) in videos.iter().zip(&sources) {
         served_by_the_bucket(&fleet, &format!("{}/{bucket}/", aws.endpoint()), video, source);
     }
-    let dead = format!("{}/000000000000/{queues}-dead", aws.endpoint());
-    wait_for("a letter of the dead job", PATIENCE, || {
-        let words =
-            ["sqs", "get-queue-attributes", "--queue-url", &dead, "--attribute-names", "All"];
-        let told = cloud.aws(&words);
-        let count = |name: &str| told["Attributes"][name].as_str()?.parse::<u64>().ok();
-        let (there, in_hand) = (
-            count("ApproximateNumberOfMessages")?,
-            count("ApproximateNumberOfMessagesNotVisible")?,
-        );
-        (there + in_hand == 1).then_some(())
-    });
+    let dead = aws.queue_url(&format!("{queues}-dead"));
+    wait_for("a letter of the dead job", PATIENCE, || (cloud.messages(&dead) == 1).then_some(()));
     for worker in &mut workers {
         worker.signal(Signal::TERM);
         assert_eq!(worker.wait_end(PATIENCE), Some(0));
