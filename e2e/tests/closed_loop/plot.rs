@@ -104,7 +104,7 @@ pub(crate) fn draw(report: &Report) -> String {
         n.min,
         n.max,
         n.target,
-        report.factor(),
+        report.factor,
     );
     out += &jobs.frame("jobs");
     out += &workers.frame("workers");

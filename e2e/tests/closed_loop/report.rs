@@ -53,7 +53,8 @@ impl Sample {
 pub(crate) struct Report {
     queue: Queue,
     published: bool,
-    factor: f64,
+    /// How much quicker than the template's its times went by.
+    pub(crate) factor: f64,
     pub(crate) numbers: Numbers,
     pub(crate) samples: Vec<Sample>,
     pub(crate) observed: Vec<Observed>,
@@ -103,11 +104,6 @@ impl Report {
             (from != seen.desired).then_some((nth, from, seen.desired))
         })
         .collect()
-    }
-
-    /// How much quicker than the template's its times went by.
-    pub(crate) fn factor(&self) -> f64 {
-        self.factor
     }
 
     /// Why the policy changes from one number to another.
