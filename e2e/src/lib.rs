@@ -20,6 +20,7 @@ pub mod clips;
 pub mod cloud;
 mod commit;
 pub mod deployed;
+mod early;
 mod fleet;
 pub mod hostile;
 mod http;
@@ -43,6 +44,7 @@ use std::time::{Duration, Instant};
 
 pub use commit::commit;
 pub use deployed::Deployed;
+pub use early::Early;
 pub use fleet::{Fleet, command, executable, files_below, reelfleet};
 pub use http::{Answer, Client};
 pub use packages::packages;

@@ -1,13 +1,10 @@
 //! The instances of the group: launched, booted, ended, each with a real worker.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use reelfleet_e2e::{
-    stage::{Stage, held_by, in_hand},
+    Early,
+    stage::{Stage, held_by},
     worker::Worker,
 };
 use reelfleet_servers::group::{self, Life};
@@ -23,9 +20,6 @@ pub(crate) struct Ended {
     /// None: it had to be killed, with its instance.
     pub(crate) code: Option<i32>,
 }
-
-/// Worker and process by instance.
-type Who = HashMap<String, (String, i32)>;
 
 /// How the group shrank.
 #[derive(Debug, Default)]
@@ -51,24 +45,12 @@ pub(crate) struct Instances {
     pub(crate) most: usize,
     pub(crate) launched: usize,
     pub(crate) tries: Tries,
-    who: Arc<Mutex<Who>>,
-    early: Arc<Mutex<Vec<String>>>,
+    pub(crate) early: Early,
 }
 
 impl Instances {
     /// None yet. Each will boot for so long, and its worker will have these settings.
     pub(crate) fn new(stage: &Stage, boot: Duration, settings: &[(&'static str, String)]) -> Self {
-        let (who, early) = (Arc::<Mutex<Who>>::default(), Arc::<Mutex<Vec<String>>>::default());
-        stage.group.when_completed({
-            let (who, early, client) = (Arc::clone(&who), Arc::clone(&early), stage.client.clone());
-            move |instance| {
-                let (worker, pid) = who.lock().unwrap()[instance].clone();
-                let held = in_hand(&client, &worker, pid);
-                if !held.is_empty() {
-                    early.lock().unwrap().push(format!("{instance}: {held:?}"));
-                }
-            }
-        });
         Self {
             settings: settings.to_vec(),
             boot,
@@ -79,14 +61,8 @@ impl Instances {
             most: 0,
             launched: 0,
             tries: Tries::default(),
-            who,
-            early,
+            early: Early::watch(stage),
         }
-    }
-
-    /// Completions that came while something was in hand.
-    pub(crate) fn early(&self) -> Vec<String> {
-        self.early.lock().unwrap().clone()
     }
 
     pub(crate) fn booting(&self) -> usize {
@@ -100,7 +76,7 @@ impl Instances {
         let settings: Vec<_> =
             self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let worker = stage.worker(&instance, &settings);
-        self.who.lock().unwrap().insert(instance, (worker.id.clone(), worker.pid()));
+        self.early.started(&worker);
         self.serving.push(worker);
         self.count();
     }

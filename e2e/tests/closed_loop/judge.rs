@@ -24,7 +24,7 @@ pub(crate) fn judge(outcome: &mut Outcome) {
 
     // No job was touched.
     assert_eq!(instances.tries.chosen_busy, Vec::<String>::new(), "chosen with a job in hand");
-    assert_eq!(instances.early(), Vec::<String>::new(), "completed with something in hand");
+    assert_eq!(instances.early.found(), Vec::<String>::new(), "completed with something in hand");
     let jobs = all_jobs(stage);
     assert_eq!(jobs.len(), BURST + stragglers.len());
     for job in &jobs {

@@ -1,21 +1,13 @@
 //! A batch of videos whose workers are told to leave at random moments, in every way.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use reelfleet_e2e::{pause, playable};
+use reelfleet_e2e::{Early, pause, playable};
 use reelfleet_servers::group::{Action, Ended};
 use rustix::process::Signal;
 
-use crate::{
-    report::Report,
-    stage::{Stage, in_hand},
-    worker::Worker,
-};
+use crate::{report::Report, stage::Stage, worker::Worker};
 
 pub(crate) const SEED: u64 = 20261123;
 
@@ -75,20 +67,7 @@ pub(crate) fn run(stage: &mut Stage, seed: u64, signals: u64) -> Report {
     let clip = stage.film(4);
     let source_s = playable::facts(&clip).duration_s;
     let mut report = Report::new(stage.queue, seed);
-    // Who runs where, for the moment in which a completion arrives.
-    let running: Arc<Mutex<HashMap<String, (String, i32)>>> = Arc::default();
-    let early: Arc<Mutex<Vec<String>>> = Arc::default();
-    stage.group.when_completed({
-        let (running, early, client) =
-            (Arc::clone(&running), Arc::clone(&early), stage.client.clone());
-        move |instance| {
-            let (worker, pid) = running.lock().unwrap()[instance].clone();
-            let held = in_hand(&client, &worker, pid);
-            if !held.is_empty() {
-                early.lock().unwrap().push(format!("{instance}: {held:?}"));
-            }
-        }
-    });
+    let early = Early::watch(stage);
     let mut instances = 0;
     let mut start = |stage: &Stage, instance: Option<&str>, random: &mut StdRng| {
         let instance = instance.map(ToOwned::to_owned).unwrap_or_else(|| {
@@ -97,8 +76,7 @@ pub(crate) fn run(stage: &mut Stage, seed: u64, signals: u64) -> Report {
         });
         let drain = random.random_range(0..=LONGEST_DRAIN).to_string();
         let worker = stage.worker(&instance, &[("DRAIN_SECONDS", &drain)]);
-        let who = (worker.id.clone(), worker.pid());
-        running.lock().unwrap().insert(instance, who);
+        early.started(&worker);
         let after = Duration::from_millis(random.random_range(0..LONGEST_MS));
         Slot { worker, strike_at: Instant::now() + after, told: None }
     };
@@ -156,7 +134,7 @@ pub(crate) fn run(stage: &mut Stage, seed: u64, signals: u64) -> Report {
         report.handed_back += executions as u64 - 1;
     }
     report.videos = videos.len() as u64;
-    report.early = early.lock().unwrap().clone();
+    report.early = early.found();
     for instance in 1..=instances {
         judge(stage, &format!("i-{instance}"), &mut report);
     }
