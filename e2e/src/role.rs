@@ -87,7 +87,8 @@ impl Role {
 
 impl Drop for Role {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        // Not by its id, which may be another's by now if it has ended.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
