@@ -106,7 +106,7 @@ fn strike(
                 stage.awake(which, |_| true)
             });
             let worker = &mut stage.workers[which];
-            kills.push(Kill { worker: worker.id.clone(), at_ms: now_ms() });
+            kills.push(Kill { worker: worker.run.id.clone(), at_ms: now_ms() });
             worker.kill();
             report.kills += 1;
         }

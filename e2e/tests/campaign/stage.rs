@@ -120,10 +120,10 @@ impl Stage {
         let account = ["account", EMAIL, "--operator", "--password-stdin"];
         told(&account, &settings, PASSWORD);
 
-        let role = |words, name: String, more: &[(&str, String)]| {
+        let role = |word, name: String, more: &[(&str, String)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
             let settings = settings.iter().cloned().chain(more).collect();
-            Role::new(words, settings, &folder.path().join(format!("{name}.log")))
+            Role::new(word, settings, &folder.path().join(format!("{name}.log")))
         };
         let workers = (0..WORKERS)
             .map(|n| {

@@ -35,7 +35,7 @@ impl Stage {
         // most likely holds a lock, and on SQLite everybody then waits for that.
         let held = "SELECT worker FROM jobs WHERE state = 'running' AND kind = 'transcode'";
         let held: Vec<_> = self.store.rows(held).into_iter().flatten().collect();
-        let Some(which) = self.awake(first, |worker| held.contains(&worker.id)) else {
+        let Some(which) = self.awake(first, |worker| held.contains(&worker.run.id)) else {
             return false;
         };
         let worker = &mut self.workers[which];
@@ -43,7 +43,7 @@ impl Stage {
         let held = format!(
             "SELECT id, epoch FROM jobs
               WHERE state = 'running' AND kind = 'transcode' AND worker = '{}' LIMIT 1",
-            worker.id
+            worker.run.id
         );
         // What it held may have been done before it stood still.
         let Some([job, epoch]) =
