@@ -89,15 +89,11 @@ impl Deployed {
         ]);
         let settings = settings.with(more);
         told(&["migrate"], &settings.0, "");
-        told(&["account", EMAIL, "--operator", "--password-stdin"], &settings.0, PASSWORD);
+        make_operator(&settings.0);
         let log = folder.path().join("api.log");
         let api = Role::start(&mut Role::command("api", &settings.0, &log));
         let mut client = Client::new(&format!("http://{address}"), "");
-        client.token = wait_for("somebody to sign in", PATIENCE, || {
-            let who = json!({"email": EMAIL, "password": PASSWORD});
-            let answer = client.json("POST", "/api/auth/login", &who).ok()?;
-            Some(answer.json["access_token"].as_str()?.to_owned())
-        });
+        client.token = sign_in(&client);
         Self { client, settings, _api: api, folder }
     }
 
@@ -193,6 +189,21 @@ impl Deployed {
             ends.contains(&seen["status"].as_str().unwrap_or_default()).then_some(seen)
         })
     }
+}
+
+/// Makes the operator of a fleet.
+pub fn make_operator(settings: &[(String, String)]) {
+    told(&["account", EMAIL, "--operator", "--password-stdin"], settings, PASSWORD);
+}
+
+/// Waits until the API answers the operator; the token.
+#[must_use]
+pub fn sign_in(client: &Client) -> String {
+    wait_for("somebody to sign in", PATIENCE, || {
+        let who = json!({"email": EMAIL, "password": PASSWORD});
+        let answer = client.json("POST", "/api/auth/login", &who).ok()?;
+        Some(answer.json["access_token"].as_str()?.to_owned())
+    })
 }
 
 /// Who fails sees the end of every log.

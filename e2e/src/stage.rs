@@ -3,12 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::{
-    fs,
-    ops::Deref,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fs, ops::Deref, path::PathBuf, time::Duration};
 
 use reelfleet_servers::{Group, Ministack, Postgres};
 

@@ -4,11 +4,9 @@ use std::{path::Path, time::Duration};
 
 use reelfleet_e2e::{
     Client,
-    deployed::{create_queues, ends_of_logs, told},
-    wait_for,
+    deployed::{create_queues, ends_of_logs, make_operator, sign_in, told},
 };
 use reelfleet_servers::{Ministack, Postgres, RabbitMq, Redis};
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{cut::Cut, role::Role, store::Store, zombie::Zombies};
@@ -18,9 +16,6 @@ pub(crate) const APIS: usize = 2;
 
 /// A lease short enough to be waited for.
 pub(crate) const LEASE: Duration = Duration::from_secs(3);
-
-const EMAIL: &str = "operator@example.com";
-const PASSWORD: &str = "correct horse battery staple";
 
 /// Which database and which broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +112,7 @@ impl Stage {
         settings.push(("DATABASE_URL".to_owned(), url));
         told(&["migrate"], &settings, "");
         store.note_effects();
-        let account = ["account", EMAIL, "--operator", "--password-stdin"];
-        told(&account, &settings, PASSWORD);
+        make_operator(&settings);
 
         let role = |word, name: String, more: &[(&str, String)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -144,11 +138,7 @@ impl Stage {
         if backend == Backend::Sqlite {
             clients[0].url = format!("http://127.0.0.1:{}", cut.port());
         }
-        let token = wait_for("somebody to sign in", Duration::from_secs(60), || {
-            let who = json!({"email": EMAIL, "password": PASSWORD});
-            let answer = clients[1].json("POST", "/api/auth/login", &who).ok()?;
-            Some(answer.json["access_token"].as_str()?.to_owned())
-        });
+        let token = sign_in(&clients[1]);
         for client in &mut clients {
             client.token.clone_from(&token);
         }
