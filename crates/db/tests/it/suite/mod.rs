@@ -7,6 +7,7 @@ pub(crate) mod next;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
+pub(crate) mod rolling;
 pub(crate) mod work;
 
 use std::time::Duration;

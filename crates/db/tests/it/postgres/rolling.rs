@@ -1,0 +1,55 @@
+//! C11: versions side by side.
+
+use reelfleet_db::{Db, Schema};
+use reelfleet_servers::NextRelease;
+
+use super::{pool, url};
+use crate::suite::{self, conforms};
+
+/// Makes the next version's schema.
+async fn next_release(pool: &sqlx::PgPool) {
+    let next = NextRelease::POSTGRES;
+    let tables: Vec<String> = sqlx::query_scalar(next.tables).fetch_all(pool).await.unwrap();
+    assert!(tables.iter().any(|table| table == "jobs"), "{tables:?}");
+    for table in tables {
+        let column = sqlx::AssertSqlSafe(NextRelease::column(&table));
+        sqlx::query(column).execute(pool).await.unwrap();
+    }
+    for statement in [next.table, next.note] {
+        sqlx::query(statement).execute(pool).await.unwrap();
+    }
+}
+
+/// This version's view of a database that the next one has made.
+async fn fresh() -> ((), Db) {
+    let url = url();
+    Db::open(&url).await.unwrap().migrate().await.unwrap();
+    next_release(&pool(&url).await).await;
+    let db = Db::open(&url).await.unwrap();
+    db.migrate().await.unwrap();
+    ((), db)
+}
+
+conforms!(fresh);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_goes_on_under_the_next_ones_schema_until_that_takes_something_away() {
+    let url = url();
+    let pool = pool(&url).await;
+    let open = async || Db::open(&url).await.unwrap();
+    let raise = async || {
+        sqlx::query(NextRelease::RAISE).execute(&pool).await.unwrap();
+    };
+    suite::rolling::goes_on(open, async || next_release(&pool).await, raise).await;
+}
+
+/// The one that a database says, and the one by which releases are compared before they meet it.
+#[tokio::test]
+async fn the_migrations_leave_the_floor_that_a_version_says_it_has() {
+    let url = url();
+    Db::open(&url).await.unwrap().migrate().await.unwrap();
+    let pool = pool(&url).await;
+    let floor: i64 =
+        sqlx::query_scalar("SELECT migration FROM schema_floor").fetch_one(&pool).await.unwrap();
+    assert_eq!(floor, Schema::known().floor);
+}
