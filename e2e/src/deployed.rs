@@ -89,13 +89,18 @@ impl Deployed {
         told(&["account", EMAIL, "--operator", "--password-stdin"], &settings.0, PASSWORD);
         let log = folder.path().join("api.log");
         let api = Role::start(&mut Role::command("api", &settings.0, &log));
-        let mut client = Client::new(&format!("http://{address}"), "");
-        client.token = wait_for("somebody to sign in", PATIENCE, || {
-            let who = json!({"email": EMAIL, "password": PASSWORD});
-            let answer = client.json("POST", "/api/auth/login", &who).ok()?;
-            Some(answer.json["access_token"].as_str()?.to_owned())
-        });
+        let client = signed_in(&address);
         Self { client, settings, _api: api, folder }
+    }
+
+    /// Starts another API; an operator's way to it.
+    #[must_use]
+    pub fn another_api(&self) -> (Role, Client) {
+        let address = format!("127.0.0.1:{}", reelfleet_servers::free_port());
+        let settings = self.settings.clone().with(&[("LISTEN_ADDR", &address)]);
+        let log = self.log_of("another-api");
+        let api = Role::start(&mut Role::command("api", &settings.0, &log));
+        (api, signed_in(&address))
     }
 
     /// Starts a worker, with settings of its own.
@@ -190,6 +195,17 @@ impl Deployed {
             ends.contains(&seen["status"].as_str().unwrap_or_default()).then_some(seen)
         })
     }
+}
+
+/// An operator's way to the API at an address, once that is there.
+fn signed_in(address: &str) -> Client {
+    let mut client = Client::new(&format!("http://{address}"), "");
+    client.token = wait_for("somebody to sign in", PATIENCE, || {
+        let who = json!({"email": EMAIL, "password": PASSWORD});
+        let answer = client.json("POST", "/api/auth/login", &who).ok()?;
+        Some(answer.json["access_token"].as_str()?.to_owned())
+    });
+    client
 }
 
 /// Who fails sees the end of every log.

@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use reelfleet_servers::{Group, Ministack, Postgres};
+use reelfleet_servers::{Group, Ministack, Postgres, Redis};
 use serde_json::Value;
 
 use crate::{
-    Client, Deployed, clips, deployed, encodes, files_below, playable, processes, wait_for,
-    worker::Worker,
+    Client, Deployed, Role, clips, deployed, encodes, files_below, playable, processes,
+    store::Store, wait_for, worker::Worker,
 };
 
 pub use crate::deployed::LEASE;
@@ -28,6 +28,8 @@ pub enum Queue {
     Postgres,
     /// SQS, with the rows in Postgres.
     Sqs,
+    /// Redis, with the rows in Postgres.
+    Redis,
 }
 
 /// All of it, for as long as it is not dropped.
@@ -43,6 +45,8 @@ pub struct Stage {
     pub postgres: Option<Postgres>,
     /// The emulator that has the queues, if they are of SQS.
     pub sqs: Option<Ministack>,
+    /// The server that has the queues, if they are of Redis.
+    pub redis: Option<Redis>,
     fleet: Deployed,
 }
 
@@ -56,6 +60,7 @@ impl Stage {
     pub fn set_with(queue: Queue, more: &[(&str, &str)]) -> Self {
         let postgres = (queue != Queue::Sqlite).then(Postgres::start);
         let sqs = (queue == Queue::Sqs).then(Ministack::start);
+        let redis = (queue == Queue::Redis).then(Redis::start);
         let mut settings: Vec<(&str, String)> = Vec::new();
         if let Some(postgres) = &postgres {
             settings.push(("DATABASE_URL", postgres.create("fleet")));
@@ -67,11 +72,15 @@ impl Stage {
             settings.push(("SQS_QUEUE_URL", format!("{}/000000000000/fleet", sqs.endpoint())));
             settings.push(("AWS_ENDPOINT_URL", sqs.endpoint()));
         }
+        if let Some(redis) = &redis {
+            settings.push(("QUEUE_TYPE", "redis".to_owned()));
+            settings.push(("REDIS_URL", redis.url(0)));
+        }
         let settings = settings.iter().map(|(name, value)| (*name, &**value));
         let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
         let fleet = Deployed::start(&settings);
         let (client, group) = (fleet.client.clone(), Group::start());
-        Self { queue, client, group, postgres, sqs, fleet }
+        Self { queue, client, group, postgres, sqs, redis, fleet }
     }
 
     /// Starts a worker on an instance of the group, with settings of its own.
@@ -85,6 +94,21 @@ impl Stage {
         ];
         let settings = self.fleet.worker_settings(instance, &[&own, more].concat());
         Worker::start(instance, &settings, &self.fleet.log_of(instance))
+    }
+
+    /// Starts another API; an operator's way to it.
+    pub fn another_api(&self) -> (Role, Client) {
+        self.fleet.another_api()
+    }
+
+    /// What every process is told, to be told to one more.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        self.fleet.worker_settings("more", &[])
+    }
+
+    /// The rows, beside the fleet's back.
+    pub fn store(&self) -> Store {
+        Store::of(self.setting("DATABASE_URL"))
     }
 
     /// Waits until a worker takes jobs.

@@ -5,13 +5,14 @@ use std::{path::Path, time::Duration};
 use reelfleet_e2e::{
     Client,
     deployed::{self, told},
+    store::Store,
     wait_for,
 };
 use reelfleet_servers::{Ministack, Postgres, RabbitMq, Redis};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{cut::Cut, role::Role, store::Store, zombie::Zombies};
+use crate::{cut::Cut, role::Role, zombie::Zombies};
 
 pub(crate) const WORKERS: usize = 3;
 pub(crate) const APIS: usize = 2;
