@@ -31,6 +31,7 @@ async fn fresh() -> (tempfile::TempDir, Db) {
 
 conforms!(fresh);
 
+/// C11.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_goes_on_under_the_next_ones_schema_until_that_takes_something_away() {
     let folder = tempfile::tempdir().unwrap();
