@@ -13,16 +13,19 @@ use crate::{
 /// The lane of all videos here, as a stream of Redis.
 const LANE: &str = "{reelfleet}:transcode-normal";
 
+/// C11.
 #[test]
 fn a_fleet_on_postgres_and_redis_goes_on_while_the_next_version_migrates() {
     the_next_version_migrates(Queue::Redis);
 }
 
+/// C11.
 #[test]
 fn a_fleet_on_postgres_goes_on_while_the_next_version_migrates() {
     the_next_version_migrates(Queue::Postgres);
 }
 
+/// C11.
 #[test]
 fn a_fleet_on_sqlite_goes_on_while_the_next_version_migrates() {
     the_next_version_migrates(Queue::Sqlite);
@@ -136,7 +139,7 @@ fn assert_nobody_complained(stage: &Stage) {
     }
 }
 
-/// A message that a newer version wrote in a form of its own does not stop an older worker.
+/// C11: a message that a newer version wrote in a form of its own does not stop an older worker.
 #[test]
 fn a_message_of_a_newer_version_becomes_a_letter_and_stops_nobody() {
     let stage = Stage::set(Queue::Sqs);
