@@ -126,8 +126,11 @@ make_release() {
     install -m 755 "$here"/instance/*.sh "$stage/instance/"
     install -m 644 "$here"/instance/*.service "$stage/instance/"
     echo "$VERSION" >"$stage/VERSION"
-    # deploy.sh does not go back to a release that knows fewer migrations than were made.
-    find "$root/crates/db/migrations/postgres" -name '*.sql' | wc -l >"$stage/SCHEMA"
+    # By these two numbers deploy.sh knows which releases work on each other's schema. Only the executable
+    # itself knows them: it need not be made of the sources that lie here.
+    "$EXECUTABLE" migrate --numbers >"$stage/SCHEMA" || true
+    grep -qxE '[0-9]+ [0-9]+' "$stage/SCHEMA" ||
+        fail "$EXECUTABLE does not say which migrations it knows (reelfleet migrate --numbers)"
     (cd "$stage" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$stage.sums"
     mv "$stage.sums" "$stage/SHA256SUMS"
 

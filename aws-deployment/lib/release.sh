@@ -12,26 +12,36 @@ release_digest() {
     printf '%s' "$digest"
 }
 
-# How many migrations a release brings; nothing for one that does not say.
+# Two numbers of a release: its newest migration, and which one another release must know to work on its
+# schema. Nothing for one that does not say. One that says a single number refuses every other schema.
 release_schema() {
     local bucket=$1 version=$2
-    call s3 cp --only-show-errors "s3://$bucket/releases/$version/SCHEMA" - 2>/dev/null | grep -xE '[0-9]+' || true
+    call s3 cp --only-show-errors "s3://$bucket/releases/$version/SCHEMA" - 2>/dev/null |
+        awk '/^[0-9]+( [0-9]+)?$/ { print $1, ($2 == "" ? $1 : $2) }' || true
 }
 
-# A release does not start on the schema of a later one. So it is not rolled back to; and an update
-# to one with further migrations cannot be undone once they were made: FORWARD_ONLY says so.
+# A release does not start on a schema that needs a migration it does not know. So it is not rolled back
+# to; and an update that makes such a schema for the release that runs cannot be undone: FORWARD_ONLY says
+# so. What earlier releases made, that ran before the one that does now, only the database knows: a
+# release that it refuses does not come up, and CloudFormation rolls back to the one that runs.
 guard_schema() {
-    local description=$1 bucket running old new
+    local description=$1 bucket running old needs_old new needs_new brings
     FORWARD_ONLY=
     running=$(jq -r '.Parameters[]? | select(.ParameterKey == "AppVersion").ParameterValue' <<<"$description")
     [ -n "$running" ] && [ "$running" != "$VERSION" ] || return 0
     bucket=$(output 02-s3-iam ArtifactBucket)
-    new=$(release_schema "$bucket" "$VERSION")
-    old=$(release_schema "$bucket" "$running")
-    [ -z "$old" ] || [ -z "$new" ] || [ "$new" -ge "$old" ] ||
-        refuse "release $VERSION knows $new migrations and $running has made $old: it would not start. Put back a snapshot of the database for it, or mend forward."
-    [ -n "$old" ] && [ -n "$new" ] && [ "$new" -gt "$old" ] || return 0
+    read -r new needs_new <<<"$(release_schema "$bucket" "$VERSION")" || true
+    read -r old needs_old <<<"$(release_schema "$bucket" "$running")" || true
+    [ -n "$old" ] && [ -n "$new" ] || return 0
+    [ "$new" -ge "$needs_old" ] ||
+        refuse "release $VERSION knows migrations up to $new, and the schema of $running needs $needs_old: it would not start. Put back a snapshot of the database for it, or mend forward."
+    [ "$new" -gt "$old" ] || return 0
+    brings="the release brings $((new - old)) migration$([ $((new - old)) = 1 ] || echo s)"
+    if [ "$old" -ge "$needs_new" ]; then
+        note "$brings, and $running works on that schema, too: CloudFormation can roll it back (README: Upgrade, and back)."
+        return 0
+    fi
     # shellcheck disable=SC2034 # up.sh reads it
     FORWARD_ONLY=yes
-    note "forward only: the release brings $((new - old)) migration$([ $((new - old)) = 1 ] || echo s); CloudFormation cannot roll it back. No alarm will try to (README: Upgrade, and back)."
+    note "forward only: $brings, and $running does not work on that schema: it knows $old, $needs_new is needed. CloudFormation cannot roll it back, so no alarm will try to (README: Upgrade, and back)."
 }

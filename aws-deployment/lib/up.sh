@@ -11,7 +11,7 @@ longest_wait() {
     esac
 }
 
-# Whether the update of the stack at hand brings migrations, after which the old release cannot start.
+# Whether the update of the stack at hand makes a schema on which the old release cannot start.
 FORWARD_ONLY=
 
 # Sets `rollback` of the caller to the alarms that take an update back. Each stack says itself which
@@ -55,7 +55,7 @@ change_type() {
         ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED) TYPE=RETRY ;;
         UPDATE_ROLLBACK_FAILED)
             show_failures "$name"
-            fail "$stack: its last update could not be rolled back. Mend what is named above, then: aws cloudformation continue-update-rollback --stack-name $name${REGION:+ --region $REGION}. After a release that brought migrations the group cannot go back: add --resources-to-skip Group, then: $(again up) --version and a later release"
+            fail "$stack: its last update could not be rolled back. Mend what is named above, then: aws cloudformation continue-update-rollback --stack-name $name${REGION:+ --region $REGION}. After an update that was forward only the group cannot go back: add --resources-to-skip Group, then: $(again up) --version and a later release"
             ;;
         DELETE_FAILED)
             show_failures "$name"

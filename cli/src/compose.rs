@@ -59,7 +59,7 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// Opens what the configuration names. The schema must be this version's.
+    /// Opens what the configuration names. This version must work on the schema.
     pub(crate) async fn open(config: &PartsConfig) -> Result<Self, Failure> {
         Self::with(open_records(&config.database).await?, config).await
     }
@@ -68,7 +68,6 @@ impl Parts {
     pub(crate) async fn open_and_migrate(config: &PartsConfig) -> Result<Self, Failure> {
         let db = Db::connect(&config.database).await?;
         db.migrate().await?;
-        check_schema(&db).await?;
         Self::with(db, config).await
     }
 
@@ -92,15 +91,11 @@ pub(crate) async fn publish(config: Option<PublisherConfig>, db: &Db, shutdown: 
     }
 }
 
-/// Opens the records. The schema must be this version's.
+/// Opens the records. This version must work on the schema.
 pub(crate) async fn open_records(config: &DatabaseConfig) -> Result<Db, Failure> {
     let db = Db::connect(config).await?;
-    check_schema(&db).await?;
+    db.check().await.map_err(with_remedy)?;
     Ok(db)
-}
-
-async fn check_schema(db: &Db) -> Result<(), Failure> {
-    db.check().await.map_err(with_remedy)
 }
 
 /// Names the command that helps, where it does: no migration leads from another schema.
@@ -144,6 +139,6 @@ mod tests {
     fn a_migration_is_recommended_only_where_it_helps() {
         let said = |error| format!("{:?}", with_remedy(error));
         assert!(said(Error::Schema("there is none yet".into())).contains("reelfleet migrate"));
-        assert!(!said(Error::OtherSchema("it is another")).contains("reelfleet migrate"));
+        assert!(!said(Error::OtherSchema("it is another".into())).contains("reelfleet migrate"));
     }
 }

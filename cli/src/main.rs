@@ -33,7 +33,7 @@ enum Command {
     /// Run one worker alone, configured by the environment.
     Worker,
     /// Bring the database's schema up to this version.
-    Migrate,
+    Migrate(migrate::MigrateArgs),
     /// Make an account on the database, and print a link that signs it in once.
     Account(account::AccountArgs),
     /// Print every environment variable with its default, as in .env.example.
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Command::Api => exit::of(|| on_runtime(roles::api())),
         Command::Worker => exit::of(|| on_runtime(roles::worker())),
         Command::Config => exit::of(config::run),
-        Command::Migrate => exit::of(|| on_runtime(migrate::run())),
+        Command::Migrate(args) => exit::of(|| on_runtime(migrate::run(args))),
         Command::Account(args) => exit::of(|| on_runtime(account::run(args))),
     }
 }

@@ -92,9 +92,18 @@ impl Deployed {
         make_operator(&settings.0);
         let log = folder.path().join("api.log");
         let api = Role::start(&mut Role::command("api", &settings.0, &log));
-        let mut client = Client::new(&format!("http://{address}"), "");
-        client.token = sign_in(&client);
+        let client = signed_in(&address);
         Self { client, settings, _api: api, folder }
+    }
+
+    /// Starts another API; an operator's way to it.
+    #[must_use]
+    pub fn another_api(&self) -> (Role, Client) {
+        let address = format!("127.0.0.1:{}", reelfleet_servers::free_port());
+        let settings = self.settings.clone().with(&[("LISTEN_ADDR", &address)]);
+        let log = self.log_of("another-api");
+        let api = Role::start(&mut Role::command("api", &settings.0, &log));
+        (api, signed_in(&address))
     }
 
     /// Starts a worker, with settings of its own.
@@ -204,6 +213,13 @@ pub fn sign_in(client: &Client) -> String {
         let answer = client.json("POST", "/api/auth/login", &who).ok()?;
         Some(answer.json["access_token"].as_str()?.to_owned())
     })
+}
+
+/// An operator's way to the API at an address, once that is there.
+fn signed_in(address: &str) -> Client {
+    let mut client = Client::new(&format!("http://{address}"), "");
+    client.token = sign_in(&client);
+    client
 }
 
 /// Who fails sees the end of every log.

@@ -33,6 +33,7 @@ pub mod settings;
 pub mod settled;
 pub mod small_disk;
 pub mod stage;
+pub mod store;
 mod submit;
 pub mod templates;
 mod verdict;

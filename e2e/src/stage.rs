@@ -5,11 +5,11 @@
 
 use std::{fs, ops::Deref, path::PathBuf, time::Duration};
 
-use reelfleet_servers::{Group, Ministack, Postgres};
+use reelfleet_servers::{Group, Ministack, Postgres, Redis};
 
 use crate::{
     Client, Deployed, clips, deployed::create_queues, encodes, files_below, playable, processes,
-    wait_for, worker::Worker,
+    store::Store, wait_for, worker::Worker,
 };
 
 pub use crate::deployed::LEASE;
@@ -23,6 +23,8 @@ pub enum Queue {
     Postgres,
     /// SQS, with the rows in Postgres.
     Sqs,
+    /// Redis, with the rows in Postgres.
+    Redis,
 }
 
 /// All of it, for as long as it is not dropped: a fleet, and what its workers need besides.
@@ -36,6 +38,8 @@ pub struct Stage {
     pub postgres: Option<Postgres>,
     /// The emulator that has the queues, if they are of SQS.
     pub sqs: Option<Ministack>,
+    /// The server that has the queues, if they are of Redis.
+    pub redis: Option<Redis>,
     fleet: Deployed,
 }
 
@@ -49,6 +53,7 @@ impl Stage {
     pub fn set_with(queue: Queue, more: &[(&str, &str)]) -> Self {
         let postgres = (queue != Queue::Sqlite).then(Postgres::start);
         let sqs = (queue == Queue::Sqs).then(Ministack::start);
+        let redis = (queue == Queue::Redis).then(Redis::start);
         let mut settings: Vec<(&str, String)> = Vec::new();
         if let Some(postgres) = &postgres {
             settings.push(("DATABASE_URL", postgres.create("fleet")));
@@ -60,10 +65,14 @@ impl Stage {
             settings.push(("SQS_QUEUE_URL", sqs.queue_url("fleet")));
             settings.push(("AWS_ENDPOINT_URL", sqs.endpoint()));
         }
+        if let Some(redis) = &redis {
+            settings.push(("QUEUE_TYPE", "redis".to_owned()));
+            settings.push(("REDIS_URL", redis.url(0)));
+        }
         let settings = settings.iter().map(|(name, value)| (*name, &**value));
         let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
         let fleet = Deployed::start(&settings);
-        Self { queue, group: Group::start(), postgres, sqs, fleet }
+        Self { queue, group: Group::start(), postgres, sqs, redis, fleet }
     }
 
     /// Starts a worker on an instance of the group, with settings of its own.
@@ -77,6 +86,16 @@ impl Stage {
         ];
         let settings = self.fleet.worker_settings(instance, &[&own, more].concat());
         Worker::start(instance, &settings, &self.fleet.log_of(instance))
+    }
+
+    /// What every process is told, to be told to one more.
+    pub fn settings(&self) -> Vec<(String, String)> {
+        self.fleet.worker_settings("more", &[])
+    }
+
+    /// The rows, beside the fleet's back.
+    pub fn store(&self) -> Store {
+        Store::of(self.setting("DATABASE_URL"))
     }
 
     /// What the workers on an instance have said.

@@ -123,6 +123,12 @@ fn a_release_runs_where_there_is_nothing_else_and_is_the_same_bytes_each_time() 
         .args(["--check", "--quiet", "SHA256SUMS"])
         .current_dir(&home));
     let _ = Said::of(&checked).fine();
+    // What deploy.sh compares is what these very programs know.
+    let numbers = run(bare.command(&cloud, "reelfleet").args(["migrate", "--numbers"]));
+    let numbers = Said::of(&numbers).fine();
+    assert_eq!(fs::read_to_string(home.join("SCHEMA")).unwrap(), numbers);
+    let written = fs::read_dir(deployment().join("../crates/db/migrations/postgres")).unwrap();
+    assert!(numbers.starts_with(&format!("{} ", written.count())), "{numbers}");
     for program in ["ffmpeg", "ffprobe"] {
         let _ = Said::of(&run(bare.command(&cloud, program).arg("-version"))).fine();
     }

@@ -16,9 +16,9 @@ pub enum Error {
     /// The schema is not there yet, or older than the one that this version needs: migrations lead from it.
     #[error("the database's schema does not fit this version: {0}")]
     Schema(String),
-    /// The schema is one that no migration of this version leads from.
+    /// The schema is one that this version does not work on, and that none of its migrations leads from.
     #[error("the database's schema does not fit this version: {0}")]
-    OtherSchema(&'static str),
+    OtherSchema(String),
     /// Anything else that the database said.
     #[error("the database refused: {0}")]
     Refused(#[source] sqlx::Error),

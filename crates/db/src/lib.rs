@@ -39,6 +39,7 @@ use uuid::Uuid;
 pub use config::{DATABASE_URL, DatabaseConfig, VARS};
 pub use error::Error;
 pub use record::*;
+pub use schema::Schema;
 pub use wakeup::{Topic, Wakeup};
 
 /// What calls come back with.
@@ -80,7 +81,8 @@ impl Db {
         Ok(Self { backend })
     }
 
-    /// Brings the schema up to this version. It takes the time it takes.
+    /// Brings the schema up to this version, and leaves one of a newer version that this one works on as
+    /// it is. It takes the time it takes.
     ///
     /// # Errors
     ///
@@ -208,7 +210,8 @@ macro_rules! calls {
 }
 
 calls! {
-    /// Checks that the database answers and that its schema is this version's.
+    /// Checks that the database answers and that this version works on its schema: its own, or one that a newer
+    /// version has only added to.
     check() -> ();
     /// Something to wait on until another process or this one has changed the database in that respect.
     wakeup(topic: Topic) -> Wakeup;

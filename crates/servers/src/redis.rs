@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{free_port, keeper::Keeper, pause};
+use crate::{
+    free_port,
+    keeper::{Keeper, command, run},
+    pause,
+};
 
 /// Where Debian has it.
 const PROGRAM: &str = "/usr/bin/redis-server";
@@ -68,6 +72,15 @@ impl Redis {
     #[must_use]
     pub fn url(&self, database: u8) -> String {
         format!("redis://127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Runs a command on its first database, beside the program that is tested.
+    ///
+    /// # Panics
+    ///
+    /// It is refused.
+    pub fn run(&self, words: &[&str]) {
+        run(command("redis-cli").args(["-e", "-p", &self.port.to_string()]).args(words));
     }
 
     /// Where it listens.

@@ -18,7 +18,6 @@ mod report;
 mod role;
 mod run;
 mod stage;
-mod store;
 mod unasked;
 mod zombie;
 

@@ -5,11 +5,12 @@ use std::{path::Path, time::Duration};
 use reelfleet_e2e::{
     Client,
     deployed::{create_queues, ends_of_logs, make_operator, sign_in, told},
+    store::Store,
 };
 use reelfleet_servers::{Ministack, Postgres, RabbitMq, Redis};
 use tempfile::TempDir;
 
-use crate::{cut::Cut, role::Role, store::Store, zombie::Zombies};
+use crate::{cut::Cut, role::Role, zombie::Zombies};
 
 pub(crate) const WORKERS: usize = 3;
 pub(crate) const APIS: usize = 2;

@@ -14,6 +14,7 @@ mod batch;
 mod group;
 mod report;
 mod signals;
+mod versions;
 mod zones;
 
 use std::time::Duration;

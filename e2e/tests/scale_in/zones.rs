@@ -1,4 +1,4 @@
-//! C10 and C11: a zone that is cut off from the database, and nothing else of it; and versions side by side.
+//! C10: a zone that is cut off from the database, and nothing else of it.
 
 use std::time::{Duration, Instant};
 
@@ -65,20 +65,4 @@ fn a_zone_is_cut_off(cut: fn(&Way)) {
         stage.assert_whole(video, source_s, charged);
     }
     assert_eq!(leave(&mut cut_off), Some(0));
-}
-
-/// C11: a message that a newer version wrote, and a job that it made, do not stop an older worker.
-#[test]
-fn a_message_of_a_newer_version_becomes_a_letter_and_stops_nobody() {
-    let stage = Stage::set(Queue::Sqs);
-    let sqs = stage.sqs.as_ref().unwrap();
-    let job = uuid::Uuid::now_v7();
-    let newer = format!("{{\"v\":2,\"job\":\"{job}\",\"kind\":\"transcode\",\"more\":[1]}}");
-    sqs.send("fleet-transcode-normal", &newer);
-    let clip = stage.clip();
-    let (video, _worker) = (stage.submit(&clip), stage.worker("i-1", &[]));
-    stage.assert_whole(&video, playable::facts(&clip).duration_s, 1);
-    wait_for("the letter", SOON, || {
-        (stage.get("/api/admin/queue")["dead_letters"].as_u64() > Some(0)).then_some(())
-    });
 }

@@ -12,7 +12,12 @@ use crate::recorded::{recorded, rollbacks};
 const SMALL: [&str; 2] = ["--parameters", "small"];
 
 const OLD: &str = "1.0.0";
+/// It only adds to the schema.
+const ADDS: &str = "1.0.1";
+/// It takes something away.
 const NEW: &str = "1.1.0";
+
+const API: &str = "05-alb-autoscaling";
 
 /// Those of the API's stack that take an update back.
 const ROLLBACK_ALARMS: [&str; 2] = ["film-api-5xx", "film-api-none"];
@@ -92,8 +97,9 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     let groups = ["--from", "05-alb-autoscaling", "--set", "07-observability:MathAlarms=no"];
     let release = |version| with(&[&groups[..], &["--version", version]].concat());
     cloud.deploy("up", "film", &release(OLD)).refused(3, &["release 1.0.0 is not in"]);
-    upload(&cloud, &bucket, OLD, "1\n");
-    upload(&cloud, &bucket, NEW, "2\n");
+    for (version, schema) in [(OLD, "4 4\n"), (ADDS, "5 4\n"), (NEW, "7 5\n")] {
+        upload(&cloud, &bucket, version, schema);
+    }
     let said = cloud.deploy("up", "film", &release(OLD)).fine();
     assert!(said.contains("The fleet: http://"), "{said}");
     assert_eq!(version_of(&cloud, "film-06-workers-autoscaling"), OLD);
@@ -103,7 +109,11 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     // An update: planned, which changes nothing, then made.
     let slow = [&release(NEW)[..], &["--set", "05-alb-autoscaling:SlowSeconds=9"]].concat();
     let said = cloud.deploy("plan", "film", &slow).fine();
-    for word in ["AppVersion: 1.0.0 → 1.1.0", "SlowSeconds: 10 → 9", "brings 1 migration;"] {
+    for word in [
+        "AppVersion: 1.0.0 → 1.1.0",
+        "SlowSeconds: 10 → 9",
+        "brings 3 migrations, and 1.0.0 does not",
+    ] {
         assert!(said.contains(word), "{word:?} is not in:\n{said}");
     }
     assert!(
@@ -112,11 +122,11 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     );
     assert_eq!(version_of(&cloud, "film-05-alb-autoscaling"), OLD);
     // What rings takes an update back, unless nobody wants it.
-    alarms_take_back(&cloud, &release(OLD));
-    // Nor where it cannot: no old instance starts after the migrations of a new release.
+    alarms_take_back(&cloud, &release(ADDS), &release(OLD));
+    // Nor where it cannot: no old instance starts on the schema of a release that takes something away.
     let (said, calls) = recorded(&cloud, "up", &release(NEW), None);
     let said = said.fine();
-    assert!(said.contains("forward only: the release brings 1 migration;"), "{said}");
+    assert!(said.contains("forward only: the release brings 3 migrations,"), "{said}");
     let none = json!({"RollbackTriggers": [], "MonitoringTimeInMinutes": 0});
     assert_eq!(rollbacks(&calls)[..2], [none.clone(), none], "{calls:?}");
     assert_eq!(version_of(&cloud, "film-05-alb-autoscaling"), NEW);
@@ -124,22 +134,28 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
 
     // Back to a release that does not know the schema any more.
     let said = cloud.deploy("up", "film", &release(OLD));
-    said.refused(3, &["1.0.0 knows 1 migrations and 1.1.0 has made 2"]);
+    said.refused(3, &["1.0.0 knows migrations up to 4, and the schema of 1.1.0 needs 5"]);
+    let said =
+        cloud.deploy("plan", "film", &[&release(ADDS)[..], &["--only", API]].concat()).fine();
+    assert!(said.contains("AppVersion: 1.1.0 → 1.0.1"), "{said}");
 
     look(&cloud);
     park_and_start(&cloud);
     take_down(&cloud);
 }
 
-fn alarms_take_back(cloud: &Cloud, release: &[&str]) {
-    let with = |words: &[&str]| {
-        let slow = ["--only", "05-alb-autoscaling", "--alarm-minutes", "7", "--set"];
+/// From the old release to one that adds to its schema, and back.
+fn alarms_take_back(cloud: &Cloud, adds: &[&str], old: &[&str]) {
+    let with = |release: &[&str], words: &[&str]| {
+        let slow = ["--only", API, "--alarm-minutes", "7", "--set"];
         let (said, calls) = recorded(cloud, "up", &[release, &slow, words].concat(), None);
         let said = said.fine();
         assert!(!said.contains("forward only"), "{said}");
-        rollbacks(&calls)
+        (said, rollbacks(&calls))
     };
-    let given = with(&["05-alb-autoscaling:SlowSeconds=11"]);
+    let (said, given) = with(adds, &["05-alb-autoscaling:SlowSeconds=11"]);
+    let works = "brings 1 migration, and 1.0.0 works on that schema, too";
+    assert!(said.contains(works), "{said}");
     assert_eq!((given.len(), &given[0]["MonitoringTimeInMinutes"]), (1, &json!(7)), "{given:?}");
     let triggers = given[0]["RollbackTriggers"].as_array().unwrap();
     let mut names: Vec<_> = triggers
@@ -151,7 +167,11 @@ fn alarms_take_back(cloud: &Cloud, release: &[&str]) {
         .collect();
     names.sort_unstable();
     assert_eq!(names, ROLLBACK_ALARMS);
-    let given = with(&["05-alb-autoscaling:SlowSeconds=12", "--no-alarm-rollback"]);
+    // Back, though it knows less, as that is enough.
+    let words = ["05-alb-autoscaling:SlowSeconds=12", "--no-alarm-rollback"];
+    let (said, given) = with(old, &words);
+    assert!(!said.contains("migration"), "{said}");
+    assert_eq!(version_of(cloud, "film-05-alb-autoscaling"), OLD);
     assert_eq!(given, [json!({"RollbackTriggers": [], "MonitoringTimeInMinutes": 0})]);
 }
 

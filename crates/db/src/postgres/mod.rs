@@ -28,9 +28,14 @@ use self::{
     bell::Bell,
     connections::{Connections, Transaction},
 };
-use crate::{DatabaseConfig, Error, Result, Topic, Wakeup, config::SslMode};
+use crate::{DatabaseConfig, Error, Result, Topic, Wakeup, config::SslMode, schema};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+/// This version's migrations. What newer versions have made besides is passed over.
+pub(crate) fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
 /// How long a call waits for a connection before the database counts as away.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -55,14 +60,20 @@ impl Postgres {
 
     pub(crate) async fn migrate(&self) -> Result<()> {
         match self.check().await {
-            // The driver would say so, too, but not in plain words.
-            Err(error @ Error::OtherSchema(_)) => Err(error),
+            // There is nothing to do. Or nothing can be done: the driver would say so, too, but not in plain words.
+            settled @ (Ok(()) | Err(Error::OtherSchema(_))) => settled,
             _ => {
-                let mut connection = self.pool.take().await?;
-                let migrated = MIGRATIONS.run_direct(None, &mut *connection, false).await;
-                migrated.map_err(|error| Error::Schema(error.to_string()))
+                self.make().await?;
+                // A newer version may have done it meanwhile, and more.
+                self.check().await
             }
         }
+    }
+
+    async fn make(&self) -> Result<()> {
+        let mut connection = self.pool.take().await?;
+        let made = migrations().run_direct(None, &mut *connection, false).await;
+        made.map_err(|error| Error::Schema(error.to_string()))
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
@@ -79,7 +90,16 @@ impl Postgres {
         } else {
             Vec::new()
         };
-        crate::schema::check(&applied, &MIGRATIONS)
+        let migrations = migrations();
+        match schema::check(&applied, &migrations)? {
+            None => Ok(()),
+            Some(last) => schema::check_floor(self.floor().await?, last, &migrations),
+        }
+    }
+
+    async fn floor(&self) -> Result<Option<i64>> {
+        let floor = "SELECT migration FROM schema_floor";
+        Ok(sqlx::query_scalar(floor).fetch_optional(&self.pool).await?)
     }
 
     pub(crate) async fn wakeup(&self, topic: Topic) -> Result<Wakeup> {

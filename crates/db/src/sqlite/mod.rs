@@ -30,7 +30,12 @@ use sqlx::{
 
 use crate::{Error, Result, Topic, Wakeup, schema};
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+/// This version's migrations. What newer versions have made besides is passed over.
+pub(crate) fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
 /// How long a statement waits for another process's write before it gives up.
 const BUSY: Duration = Duration::from_secs(10);
@@ -75,16 +80,20 @@ impl Sqlite {
 
     pub(crate) async fn migrate(&self) -> Result<()> {
         match self.check().await {
-            // The driver would say so, too, but not in plain words.
-            Err(error @ Error::OtherSchema(_)) => Err(error),
+            // There is nothing to do. Or nothing can be done: the driver would say so, too, but not in plain words.
+            settled @ (Ok(()) | Err(Error::OtherSchema(_))) => settled,
             _ => {
-                let mut connection = self.write.acquire().await?;
-                MIGRATIONS
-                    .run_direct(None, &mut *connection, false)
-                    .await
-                    .map_err(|error| Error::Schema(error.to_string()))
+                self.make().await?;
+                // A newer version may have done it meanwhile, and more.
+                self.check().await
             }
         }
+    }
+
+    async fn make(&self) -> Result<()> {
+        let mut connection = self.write.acquire().await?;
+        let made = migrations().run_direct(None, &mut *connection, false).await;
+        made.map_err(|error| Error::Schema(error.to_string()))
     }
 
     pub(crate) async fn check(&self) -> Result<()> {
@@ -100,7 +109,16 @@ impl Sqlite {
                     .fetch_all(&self.read)
                     .await?;
         }
-        schema::check(&applied, &MIGRATIONS)
+        let migrations = migrations();
+        match schema::check(&applied, &migrations)? {
+            None => Ok(()),
+            Some(last) => schema::check_floor(self.floor().await?, last, &migrations),
+        }
+    }
+
+    async fn floor(&self) -> Result<Option<i64>> {
+        let floor = "SELECT migration FROM schema_floor";
+        Ok(sqlx::query_scalar(floor).fetch_optional(&self.read).await?)
     }
 
     #[expect(clippy::unused_async, reason = "other databases connect here")]

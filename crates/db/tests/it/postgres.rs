@@ -11,6 +11,7 @@ mod clock;
 mod faults;
 mod locks;
 mod plans;
+mod rolling;
 mod snapshot;
 
 use reelfleet_db::{DatabaseConfig, Db, RawSend, Topic, Wakeup};

@@ -1,3 +1,5 @@
+mod rolling;
+
 use std::{
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
@@ -78,7 +80,7 @@ async fn a_schema_that_no_migration_leads_from_is_refused_in_plain_words() {
         ),
         (
             "UPDATE _sqlx_migrations SET version = 9999 WHERE version = 2",
-            "it was made by a newer version",
+            "it was made by a development version. Start with a new database.",
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();

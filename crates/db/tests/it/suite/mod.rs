@@ -7,6 +7,7 @@ pub(crate) mod next;
 pub(crate) mod operators;
 pub(crate) mod owners;
 pub(crate) mod relay;
+pub(crate) mod rolling;
 pub(crate) mod wider;
 pub(crate) mod work;
 

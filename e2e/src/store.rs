@@ -1,6 +1,10 @@
 //! The rows as they are, read by the database's own client rather than by the code under test.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{path::PathBuf, process::Stdio};
+
+use reelfleet_servers::NextRelease;
 
 /// Notes every time that a job becomes done, which must be once.
 const NOTE_POSTGRES: &str = "
@@ -16,14 +20,39 @@ CREATE TRIGGER note_effect AFTER UPDATE OF state ON jobs WHEN NEW.state = 'done'
 
 /// How to get at the rows.
 #[derive(Debug)]
-pub(crate) enum Store {
+pub enum Store {
+    /// Its file.
     Sqlite(PathBuf),
     /// Its URL.
     Postgres(String),
 }
 
 impl Store {
-    pub(crate) fn note_effects(&self) {
+    /// The one that a `DATABASE_URL` names.
+    pub fn of(url: &str) -> Self {
+        match url.strip_prefix("sqlite:") {
+            Some(file) => Self::Sqlite(file.into()),
+            None => Self::Postgres(url.to_owned()),
+        }
+    }
+
+    /// Makes the schema of a version after this one, as it is while its migrations run: one after the other.
+    pub fn make_next_release(&self) {
+        let next = match self {
+            Self::Sqlite(_) => NextRelease::SQLITE,
+            Self::Postgres(_) => NextRelease::POSTGRES,
+        };
+        let tables = self.rows(next.tables);
+        assert!(tables.len() > 10, "{tables:?}");
+        for table in &tables {
+            self.rows(&NextRelease::column(&table[0]));
+        }
+        self.rows(next.table);
+        self.rows(next.note);
+    }
+
+    /// Notes every time that a job becomes done.
+    pub fn note_effects(&self) {
         self.rows(match self {
             Self::Sqlite(_) => NOTE_SQLITE,
             Self::Postgres(_) => NOTE_POSTGRES,
@@ -31,7 +60,7 @@ impl Store {
     }
 
     /// What a query comes to: columns as text, NULL as nothing.
-    pub(crate) fn rows(&self, query: &str) -> Vec<Vec<String>> {
+    pub fn rows(&self, query: &str) -> Vec<Vec<String>> {
         let (program, words) = match self {
             Self::Sqlite(file) => {
                 let file = file.display().to_string();
@@ -61,14 +90,14 @@ impl Store {
     }
 
     /// SQLite finds nothing wrong with its file. Of Postgres nothing is asked.
-    pub(crate) fn assert_whole(&self) {
+    pub fn assert_whole(&self) {
         if matches!(self, Self::Sqlite(_)) {
             assert_eq!(self.rows("PRAGMA integrity_check"), [["ok"]]);
         }
     }
 
     /// One number.
-    pub(crate) fn count(&self, query: &str) -> u64 {
+    pub fn count(&self, query: &str) -> u64 {
         self.rows(query)[0][0].parse().unwrap()
     }
 }
