@@ -11,6 +11,7 @@
 
 mod boot;
 mod defaults;
+mod delivered;
 mod groups;
 mod halfway;
 mod life;
