@@ -24,13 +24,24 @@ show_changes() {
           + (why | if . == "" then "" else ": " + . end) + policy'
 }
 
-# The parameters that differ from those of the stack, as NAME: OLD → NEW. AWS hides secret ones.
+# The parameters that differ from those of the stack, as NAME: OLD → NEW, and those that it did not
+# have. AWS hides secret ones.
 show_parameters() {
-    jq -r --argjson has "$2" '
-        ([$has.Parameters[]? | {key: .ParameterKey, given: .ParameterValue}]) as $had
-        | .[] | select(has("ParameterValue")) | . as $new
-        | $had[] | select(.key == $new.ParameterKey and .given != $new.ParameterValue and .given != "****")
-        | "     \(.key): \(if .given == "" then "(empty)" else .given end) → \(if $new.ParameterValue == "" then "(empty)" else $new.ParameterValue end)"' <<<"$1"
+    local stack=$1 parameters=$2 description=$3
+    is_whole "$description" || return 0
+    jq -r --argjson has "$description" --argjson summary "${SUMMARIES[$stack]}" --argjson present "${PRESENT[$stack]}" '
+        def shown: if . == "" then "(empty)" else . end;
+        def default($of): [$of.Parameters[]? | {key: .ParameterKey, value: .DefaultValue}] | from_entries;
+        ([$has.Parameters[]? | {key: .ParameterKey, value: .ParameterValue}] | from_entries) as $had
+        | ([.[] | select(has("ParameterValue")) | {key: .ParameterKey, value: .ParameterValue}] | from_entries) as $given
+        | default($present) as $old | default($summary) as $new
+        | $summary.Parameters[]? | select(.NoEcho != true).ParameterKey as $key
+        | if $had | has($key) | not then
+            "     \($key): new, \($given[$key] // $new[$key] // "" | shown)"
+          elif $given[$key] != null and $given[$key] != $had[$key] and $had[$key] != "****" then
+            "     \($key): \($had[$key] | shown) → \($given[$key] | shown)"
+            + (if $had[$key] == $old[$key] and $given[$key] == $new[$key] then " (a new default)" else "" end)
+          else empty end' <<<"$parameters"
 }
 
 # The stateful resources that a change set (standard input) would replace or delete, one a line.

@@ -1,17 +1,14 @@
 # What parameters have to do with each other, looked at before anything changes.
 # shellcheck shell=bash
 
-# Each wanted stack's summary of its template, by its name.
-declare -A SUMMARIES=()
+# Each wanted stack's summary of its template, by its name; and of the template that it has now.
+declare -A SUMMARIES=() PRESENT=()
 
 # Exit 3 with what does not fit, all of it. A stack that this run leaves alone counts as it is.
 check_parameters() {
     local stack wanted all='{}' values said
     wanted=$(wanted_stacks)
-    for stack in $wanted; do
-        template_options "$stack"
-        SUMMARIES[$stack]=$(summary_of "$stack") || exit 1
-    done
+    read_summaries "$wanted"
     check_names "$wanted"
     for stack in 05-alb-autoscaling 06-workers-autoscaling 07-observability; do
         values=$(values_of "$stack") || fail "$stack: its parameters cannot be read"
@@ -20,6 +17,42 @@ check_parameters() {
     said=$(misfits "$all") || fail "the parameters cannot be compared"
     [ -z "$said" ] || refuse "$said
 Nothing was changed."
+}
+
+# All summaries, a few at a time: most of each question is the start of the aws command.
+read_summaries() {
+    local wanted=$1 stack name
+    for stack in $wanted; do
+        template_options "$stack"
+        printf '%s\0' "new-$stack" "${TEMPLATE[@]}"
+        name=$(stack_name "$stack")
+        ! is_whole "$(described "$name")" || printf '%s\0' "now-$stack" --stack-name "$name"
+    done >"$SCRATCH/questions"
+    export -f call ask_summary
+    export REGION ENDPOINT SCRATCH
+    # shellcheck disable=SC2016 # the inner shell expands it
+    xargs -0 -n 3 -P 4 bash -c 'ask_summary "$@"' _ <"$SCRATCH/questions" || true
+    for stack in $wanted; do
+        SUMMARIES[$stack]=$(answered "new-$stack") || fail "$stack: the template is not valid"
+        PRESENT[$stack]='{}'
+        ! grep -qzxF "now-$stack" "$SCRATCH/questions" || PRESENT[$stack]=$(answered "now-$stack") ||
+            fail "$stack: its present template cannot be read"
+    done
+}
+
+ask_summary() {
+    local answer=$SCRATCH/$1
+    shift
+    if call cloudformation get-template-summary "$@" >"$answer.part" 2>"$answer.error"; then
+        mv "$answer.part" "$answer"
+    fi
+}
+
+# What was answered, or what was said instead.
+answered() {
+    [ -e "$SCRATCH/$1" ] && cat "$SCRATCH/$1" && return
+    cat "$SCRATCH/$1.error" >&2
+    return 1
 }
 
 # That the templates know each name; and what the next run would undo.
@@ -50,9 +83,7 @@ values_of() {
     local stack=$1 description given='[]' summary=${SUMMARIES[$1]:-}
     description=$(described "$(stack_name "$stack")")
     # What is left of a creation that failed goes, with its parameters.
-    case $(status_of "$description") in
-        ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED | REVIEW_IN_PROGRESS) description='{}' ;;
-    esac
+    is_whole "$description" || description='{}'
     if [ -n "$summary" ]; then
         given=$(parameters_json "$stack" "$summary" "$description" '') || return 1
     fi

@@ -5,6 +5,7 @@ NEEDED_BY_DATABASE=(01-vpc-networking 03.5-sqs-queue)
 
 command_down() {
     local stack index buckets kept=()
+    read_stacks
     buckets=$(buckets_of_stack)
     check_named "$buckets"
     confirm "Delete the stacks of $ENVIRONMENT? What holds data is asked for by name."
@@ -38,7 +39,7 @@ check_named() {
 stays() {
     local description
     ! among "$1" "${DELETE[@]+"${DELETE[@]}"}" || return 1
-    description=$(describe "$(stack_name "$1")") || exit 1
+    description=$(described "$(stack_name "$1")")
     case $(status_of "$description") in
         NONE | ROLLBACK_COMPLETE | REVIEW_IN_PROGRESS | CREATE_FAILED | DELETE_IN_PROGRESS) return 1 ;;
     esac
@@ -48,7 +49,7 @@ stays() {
 down_one() {
     local stack=$1 name description status
     name=$(stack_name "$stack")
-    description=$(describe "$name") || exit 1
+    description=$(described "$name")
     status=$(status_of "$description")
     case $status in
         NONE) return 0 ;;
@@ -72,13 +73,15 @@ down_one() {
         05-* | 06-*) empty_group_of "$stack" ;;
         04-*) open_database ;;
     esac
-    call cloudformation update-termination-protection --no-enable-termination-protection \
-        --stack-name "$name" >/dev/null || fail "$stack: its protection cannot be switched off"
-    delete_and_wait "$stack" "$name"
+    ! jq -e .EnableTerminationProtection <<<"$description" >/dev/null ||
+        call cloudformation update-termination-protection --no-enable-termination-protection \
+            --stack-name "$name" >/dev/null || fail "$stack: its protection cannot be switched off"
+    delete_and_wait "$stack" "$name" "$description"
     [ "$stack" != 04-rds-database ] || tell_snapshot
 }
 
-# Whether a stack that stays still needs this one; CloudFormation would refuse to delete it.
+# Whether a stack that stays still needs this one; CloudFormation would refuse to delete it. It is
+# asked for anew, as it may have gone since.
 uses() {
     local description
     among "$1" "${NEEDED_BY_DATABASE[@]}" || return 1
@@ -126,7 +129,8 @@ tell_snapshot() {
 
 delete_and_wait() {
     local stack=$1 name=$2 id answer
-    id=$(describe "$name" | jq -r '.StackId // empty')
+    # By its id, as one that is deleted has no name any more.
+    id=$(jq -r '.StackId // empty' <<<"$3")
     [ -n "$id" ] || return 0
     answer=$(call cloudformation delete-stack --stack-name "$name" 2>&1) || fail "$stack: AWS refuses: $answer"
     wait_for_stack "$id" 60

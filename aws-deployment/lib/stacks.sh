@@ -39,6 +39,13 @@ described() {
     jq --arg name "$1" 'map(select(.StackName == $name))[0] // {StackStatus: "NONE"}' <<<"$READ_STACKS"
 }
 
+# Whether there is a stack, and more than what is left of a creation that failed.
+is_whole() {
+    case $(status_of "$1") in
+        NONE | DELETE_COMPLETE | ROLLBACK_COMPLETE | ROLLBACK_FAILED | CREATE_FAILED | REVIEW_IN_PROGRESS) return 1 ;;
+    esac
+}
+
 status_of() { jq -r .StackStatus <<<"$1"; }
 output_of() { jq -r --arg key "$2" '.Outputs[]? | select(.OutputKey == $key).OutputValue' <<<"$1"; }
 
@@ -57,7 +64,9 @@ template_options() {
     TEMPLATE=(--template-body "file://$file")
 }
 
-# The parameters of a change set: what is given, else what the stack has, else the default.
+# The parameters of a change set: what is given, else what the stack has, else the default. What the
+# stack has is kept if somebody chose it: where it is the default of the template that the stack has
+# now, the new template's default takes its place. Nobody may see a secret, so that stays as it is.
 parameters_json() {
     local stack=$1 summary=$2 description=$3 digest=$4 set sets='[]'
     for set in "${SETS[@]+"${SETS[@]}"}"; do
@@ -66,18 +75,23 @@ parameters_json() {
         sets=$(jq --arg key "${set%%=*}" --arg value "${set#*=}" '. + [{$key, $value}]' <<<"$sets")
     done
     jq -n --argjson summary "$summary" --argjson has "$description" --argjson sets "$sets" \
-        --arg stack "$stack" --arg environment "$ENVIRONMENT" --arg version "$VERSION" \
+        --argjson present "${PRESENT[$stack]:-"{}"}" --arg stack "$stack" --arg environment "$ENVIRONMENT" --arg version "$VERSION" \
         --arg digest "$digest" --slurpfile file "$PARAMETERS" '
+        def defaults: [.Parameters[]? | select(.DefaultValue != null and .NoEcho != true)
+            | {key: .ParameterKey, value: .DefaultValue}] | from_entries;
         ([$summary.Parameters[]?.ParameterKey]) as $declared
-        | ([$has.Parameters[]?.ParameterKey]) as $previous
+        | ([$has.Parameters[]? | {key: .ParameterKey, value: .ParameterValue}] | from_entries) as $previous
+        | ($present | defaults) as $old | ($summary | defaults) as $new
         | (($file[0][$stack] // {})
             + (if $version == "" then {} else {AppVersion: $version, AppSha256: $digest} end
                | with_entries(select(.key as $key | $declared | index($key))))
             + ($sets | from_entries)
             + {EnvironmentName: $environment}) as $given
         | [$given | to_entries[] | {ParameterKey: .key, ParameterValue: .value}]
-          + [($declared - ($given | keys))[] | select(. as $key | $previous | index($key))
-             | {ParameterKey: ., UsePreviousValue: true}]'
+          + [($declared - ($given | keys))[] | . as $key | select($previous | has($key))
+             | if ($old | has($key)) and ($new | has($key)) and $previous[$key] == $old[$key] and $old[$key] != $new[$key]
+               then {ParameterKey: ., ParameterValue: $new[$key]}
+               else {ParameterKey: ., UsePreviousValue: true} end]'
 }
 
 # Makes a change set, and leaves its description in CHANGES. Status 1: there is nothing to change.

@@ -73,7 +73,7 @@ status_of_groups() {
 
 # The newest value of each within the last ten minutes.
 status_of_metric() {
-    local names=(BacklogPerWorker BacklogSecondsPerWorker JobsWaiting JobsRunning JobsDead WorkersActive OldestWaitingSeconds)
+    local names=(BacklogPerWorker BacklogSecondsPerWorker JobsWaiting JobsRunning JobsDead JobsFailing WorkersActive OldestWaitingSeconds)
     local queries now
     now=$(date -u +%s)
     queries=$(printf '%s\n' "${names[@]}" | jq -R . | jq -s --arg environment "$ENVIRONMENT" '

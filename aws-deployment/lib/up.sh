@@ -69,10 +69,6 @@ change_type() {
 
 takes_release() { jq -e 'any(.Parameters[]?; .ParameterKey == "AppVersion")' <<<"$1" >/dev/null; }
 
-summary_of() {
-    call cloudformation get-template-summary "${TEMPLATE[@]}" || fail "$1: the template is not valid"
-}
-
 command_plan() {
     local stack name description summary parameters digest=''
     [ -z "$VERSION" ] || digest=$(release_digest)
@@ -94,7 +90,7 @@ command_plan() {
         elif make_change_set "$stack" UPDATE "$parameters" "$description"; then
             say "$name:"
             show_changes <<<"$CHANGES"
-            show_parameters "$parameters" "$description"
+            show_parameters "$stack" "$parameters" "$description"
             guard_changes "$stack" "$CHANGES" || true
             drop_change_set "$stack" UPDATE
         else
@@ -112,6 +108,7 @@ command_up() {
     for stack in $(wanted_stacks); do
         up_one "$stack" "$digest"
     done
+    read_stacks
     warn_of_gaps
     tell_address
 }
@@ -123,7 +120,7 @@ up_one() {
     description=$(described "$name")
     change_type "$stack" "$name" "$(status_of "$description")"
     if [ "$TYPE" = RETRY ]; then
-        remove_remains "$stack" "$name"
+        remove_remains "$stack" "$name" "$description"
         description='{"StackStatus": "NONE"}' TYPE=CREATE
     fi
     template_options "$stack"
@@ -140,7 +137,7 @@ up_one() {
     else
         say "$name:"
         show_changes <<<"$CHANGES"
-        show_parameters "$parameters" "$description"
+        show_parameters "$stack" "$parameters" "$description"
         if ! guard_changes "$stack" "$CHANGES"; then
             drop_change_set "$stack" "$TYPE"
             exit 3
@@ -154,11 +151,11 @@ up_one() {
 
 # What a failed creation left: it never was whole, so nothing of it holds anything.
 remove_remains() {
-    local stack=$1 name=$2
+    local stack=$1 name=$2 description=$3
     note "$stack: what is left of a creation that failed is deleted."
     confirm "Delete the remains of $name?"
     call cloudformation update-termination-protection --no-enable-termination-protection --stack-name "$name" >/dev/null
-    delete_and_wait "$stack" "$name"
+    delete_and_wait "$stack" "$name" "$description"
 }
 
 run_change_set() {
@@ -186,8 +183,10 @@ run_change_set() {
 protect() {
     local stack=$1 name=$2
     among "$stack" "${STATEFUL_STACKS[@]}" || return 0
-    call cloudformation update-termination-protection --enable-termination-protection \
-        --stack-name "$name" >/dev/null || fail "$stack: termination protection cannot be switched on"
+    # Told again only where it is not so already.
+    { [ "$TYPE" = UPDATE ] && jq -e .EnableTerminationProtection <<<"$(described "$name")" >/dev/null; } ||
+        call cloudformation update-termination-protection --enable-termination-protection \
+            --stack-name "$name" >/dev/null || fail "$stack: termination protection cannot be switched on"
     close_policy "$stack" "$name"
 }
 
@@ -220,6 +219,6 @@ set_policy() {
 
 tell_address() {
     local url
-    url=$(output 05-alb-autoscaling AlbUrl)
+    url=$(output_of "$(described "$(stack_name 05-alb-autoscaling)")" AlbUrl)
     [ -z "$url" ] || say "The fleet: $url"
 }

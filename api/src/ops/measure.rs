@@ -45,6 +45,7 @@ fn set_backlog(observed: &Observed) {
     ] {
         gauge!("reelfleet_jobs", "state" => name).set(number(count));
     }
+    gauge!("reelfleet_jobs_failing").set(number(values.jobs_failing));
     gauge!("reelfleet_backlog").set(number(observed.backlog()));
     gauge!("reelfleet_oldest_waiting_seconds").set(values.oldest_waiting_seconds);
 }

@@ -81,6 +81,10 @@ fn describe() {
     describe_gauge!("reelfleet_uploads_in_flight", "Uploads under way.");
     describe_gauge!("reelfleet_event_streams", "Open event streams.");
     describe_gauge!("reelfleet_jobs", "Jobs by state.");
+    describe_gauge!(
+        "reelfleet_jobs_failing",
+        "Jobs that fail by a fault of the fleet, while none is done."
+    );
     describe_gauge!("reelfleet_backlog", "Waiting and running jobs.");
     describe_gauge!("reelfleet_backlog_per_worker", "Backlog by active worker, at least one.");
     describe_gauge!(

@@ -30,6 +30,7 @@ async fn metrics_count_and_name_nobody() {
         "reelfleet_upload_bytes_total 6",
         "reelfleet_uploads_in_flight 0",
         "reelfleet_jobs{state=\"queued\"} 1",
+        "reelfleet_jobs_failing 0",
         "reelfleet_backlog 1",
         "reelfleet_backlog_per_worker 1",
         "reelfleet_workers{state=\"active\"} 0",

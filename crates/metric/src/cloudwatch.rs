@@ -74,7 +74,7 @@ impl CloudWatch {
 }
 
 /// The published values by their names.
-pub(crate) fn named(values: &Published) -> [(&'static str, StandardUnit, f64); 7] {
+pub(crate) fn named(values: &Published) -> [(&'static str, StandardUnit, f64); 8] {
     [
         ("BacklogPerWorker", StandardUnit::Count, values.backlog_per_worker),
         ("BacklogSecondsPerWorker", StandardUnit::Seconds, values.backlog_seconds_per_worker),
@@ -83,6 +83,7 @@ pub(crate) fn named(values: &Published) -> [(&'static str, StandardUnit, f64); 7
         ("WorkersActive", StandardUnit::Count, f64::from(values.workers_active)),
         ("OldestWaitingSeconds", StandardUnit::Seconds, values.oldest_waiting_seconds),
         ("JobsDead", StandardUnit::Count, values.jobs_dead as f64),
+        ("JobsFailing", StandardUnit::Count, values.jobs_failing as f64),
     ]
 }
 

@@ -51,6 +51,7 @@ impl Observed {
             running: work.running.len() as u64,
             oldest_waiting: work.oldest_waiting(),
             dead: work.dead,
+            failing: work.failing,
             workers: work.active,
             slots: work.slots,
             seconds_left,

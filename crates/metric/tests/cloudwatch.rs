@@ -25,7 +25,7 @@ const PERIOD: Duration = Duration::from_secs(8);
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(120);
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "BacklogPerWorker",
     "BacklogSecondsPerWorker",
     "JobsWaiting",
@@ -33,6 +33,7 @@ const NAMES: [&str; 7] = [
     "WorkersActive",
     "OldestWaitingSeconds",
     "JobsDead",
+    "JobsFailing",
 ];
 
 struct Stage {
@@ -156,6 +157,7 @@ async fn what_is_published_can_be_read_back_for_each_name() {
         ("WorkersActive", 0.0, 0.0),
         ("OldestWaitingSeconds", 0.0, 100.0),
         ("JobsDead", 0.0, 0.0),
+        ("JobsFailing", 0.0, 0.0),
     ] {
         let (_, value) = last(name).await;
         assert!((low..=high).contains(&value), "{name} is {value}");

@@ -18,6 +18,8 @@ pub struct Work {
     pub oldest_waiting: Duration,
     /// Jobs that gave up.
     pub dead: u64,
+    /// Jobs that fail by a fault of ours, while none is done.
+    pub failing: u64,
     /// Workers that take jobs: neither silent nor draining.
     pub workers: u32,
     /// Jobs that these workers take at a time, all together.
@@ -47,6 +49,8 @@ pub struct Published {
     pub oldest_waiting_seconds: f64,
     /// Jobs that gave up.
     pub jobs_dead: u64,
+    /// Jobs that fail by a fault of ours, while none is done.
+    pub jobs_failing: u64,
 }
 
 impl Published {
@@ -62,6 +66,7 @@ impl Published {
             workers_active: work.workers,
             oldest_waiting_seconds: bounded(work.oldest_waiting.as_secs_f64()),
             jobs_dead: work.dead,
+            jobs_failing: work.failing,
         }
     }
 }
@@ -116,9 +121,10 @@ mod tests {
         for (waiting, seconds_left) in counts.into_iter().flat_map(|n| seconds.map(|s| (n, s))) {
             for (workers, slots) in [(0, 0), (0, 4), (1, 0), (1, 1), (u32::MAX, u32::MAX)] {
                 let oldest_waiting = Duration::MAX;
-                let (running, dead) = (waiting, waiting);
+                let (running, dead, failing) = (waiting, waiting, waiting);
                 let work =
-                    Work { waiting, running, oldest_waiting, dead, workers, slots, seconds_left };
+                    Work { waiting, running, oldest_waiting, dead, failing, ..Work::default() };
+                let work = Work { workers, slots, seconds_left, ..work };
                 let values = Published::of(&work);
                 for value in [
                     values.backlog_per_worker,

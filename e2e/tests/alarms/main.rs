@@ -10,7 +10,7 @@
 
 mod account;
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use account::{ENVIRONMENT, account};
 use reelfleet_e2e::{
@@ -74,7 +74,7 @@ fn a_job_that_gave_up_rings_and_is_silent_again_when_it_was_redriven() {
     for name in ["film-queue-depth-normal", "film-queue-oldest-normal", "film-jobs-waiting"] {
         assert_eq!((state(&cloud, name).as_str(), rang(&mails, name)), ("OK", 0), "{name}");
     }
-    assert!(jobs_dead(&cloud) >= 1.0);
+    assert!(most(&cloud, "JobsDead") >= 1.0);
     assert_eq!(letters(), 1);
 
     // Nobody kills the next one.
@@ -93,6 +93,63 @@ fn a_job_that_gave_up_rings_and_is_silent_again_when_it_was_redriven() {
     // And that somebody works was known.
     wait_for("the alarm on silent workers", PATIENCE, || {
         (state(&cloud, "film-workers-not-heard") == "OK").then_some(())
+    });
+}
+
+/// What a release looks like that begins every job and ends none, which takes its update back. Files
+/// that are no videos look otherwise, however many there are.
+#[test]
+fn videos_that_all_fail_by_a_fault_of_the_fleet_ring_until_one_is_done_and_bad_files_never() {
+    let Some(aws) = Localstack::start("an alarm on jobs that all fail") else { return };
+    let cloud = Cloud::at(&aws.endpoint());
+    let _ = account(&cloud);
+    let taken_back = cloud.output("film-06-workers-autoscaling", "RollbackAlarmArns");
+    assert!(taken_back.split(',').any(|arn| arn.ends_with(":alarm:film-jobs-failing")));
+    let fleet = Deployed::start(&[
+        ("AWS_ENDPOINT_URL", &aws.endpoint()),
+        ("CLOUDWATCH_ENVIRONMENT", ENVIRONMENT),
+        ("CLOUDWATCH_PERIOD_SECONDS", "10"),
+    ]);
+    let sources = fleet.folder().join("blobs/sources");
+    let away = fleet.folder().join("away");
+    let clip = clips::short(fleet.folder());
+    let none = fleet.folder().join("none.mp4");
+    fs::write(&none, "no video").unwrap();
+
+    let worker = fleet.worker("worker-a", &[]);
+    fleet.wait_ready(&worker);
+    let bad: Vec<_> = (0..4).map(|_| fleet.submit(&none)).collect();
+    for video in &bad {
+        assert_eq!(fleet.wait_final(video)["status"], "failed");
+    }
+    wait_for("the alarm on dead jobs", PATIENCE, || {
+        (state(&cloud, "film-jobs-dead") == "ALARM").then_some(())
+    });
+    // As long as it takes to ring, it knows of nothing.
+    assert_eq!(
+        (state(&cloud, "film-jobs-failing").as_str(), most(&cloud, "JobsFailing")),
+        ("OK", 0.0)
+    );
+    assert!(most(&cloud, "JobsDead") >= 4.0);
+
+    // No worker reads a source, as with a role that may not.
+    drop(worker);
+    let videos: Vec<_> = (0..3).map(|_| fleet.submit(&clip)).collect();
+    fs::rename(&sources, &away).unwrap();
+    let _worker = fleet.worker("worker-b", &[]);
+    wait_for("the alarm on failing jobs", PATIENCE, || {
+        (state(&cloud, "film-jobs-failing") == "ALARM").then_some(())
+    });
+    assert!(most(&cloud, "JobsFailing") >= 3.0);
+    let tried = fleet.job(&videos[0]);
+    assert_eq!(tried["attempts_history"][0]["outcome"], "retry", "{tried}");
+
+    // And then one does. The others wait for their next tries still.
+    let _ = fs::remove_dir(&sources);
+    fs::rename(&away, &sources).unwrap();
+    assert_eq!(fleet.wait_final(&fleet.submit(&clip))["status"], "ready");
+    wait_for("the alarm to be silent", PATIENCE, || {
+        (state(&cloud, "film-jobs-failing") == "OK").then_some(())
     });
 }
 
@@ -138,13 +195,13 @@ fn state(cloud: &Cloud, alarm: &str) -> String {
     answer["MetricAlarms"][0]["StateValue"].as_str().unwrap().to_owned()
 }
 
-/// The most that was published of `JobsDead`.
-fn jobs_dead(cloud: &Cloud) -> f64 {
+/// The most that was published of a metric.
+fn most(cloud: &Cloud, metric: &str) -> f64 {
     let now = jiff::Timestamp::now();
     let span = jiff::SignedDuration::from_mins(10);
     let (from, to) = ((now - span).to_string(), (now + span).to_string());
+    let of = ["--metric-name", metric, "--dimensions", "Name=Environment,Value=film"];
     let metric = ["cloudwatch", "get-metric-statistics", "--namespace", "Reelfleet"];
-    let of = ["--metric-name", "JobsDead", "--dimensions", "Name=Environment,Value=film"];
     let when = ["--start-time", &from, "--end-time", &to, "--period", "10"];
     let answer = cloud.aws(&[&metric[..], &of, &when, &["--statistics", "Maximum"]].concat());
     let points = answer["Datapoints"].as_array().unwrap().iter();

@@ -17,10 +17,11 @@ use tokio::runtime::Runtime;
 use crate::PATIENCE;
 
 /// Every metric that the fleet has (docs/METRICS.md).
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "BacklogPerWorker",
     "BacklogSecondsPerWorker",
     "JobsDead",
+    "JobsFailing",
     "JobsRunning",
     "JobsWaiting",
     "OldestWaitingSeconds",

@@ -41,12 +41,12 @@ fn a_park_or_a_start_that_breaks_off_leaves_no_alarm_switched_off_for_good() {
     let _ = cloud.aws(&[&name[..], &sizes, &["--availability-zones", "us-east-1a"]].concat());
 
     // Without a note of its sizes nothing is parked.
-    let (said, _) = recorded(&cloud, "park", &[], Some("create-or-update-tags"));
+    let (said, _) = recorded(&cloud, "park", "film", &[], Some("create-or-update-tags"));
     said.refused(1, &["film-workers: its sizes cannot be noted. Nothing was parked"]);
     assert!(alarms_ring(&cloud) && largest(&cloud) == json!(3));
 
     // Noted, and no further: the next `up` begins by that note.
-    let (said, _) = recorded(&cloud, "park", &[], Some("update-auto-scaling-group"));
+    let (said, _) = recorded(&cloud, "park", "film", &[], Some("update-auto-scaling-group"));
     said.refused(1, &["film-workers: its size cannot be set"]);
     assert!(parked(&cloud) && !alarms_ring(&cloud));
     let _ = cloud.deploy("up", "film", &QUEUES).fine();
@@ -54,7 +54,7 @@ fn a_park_or_a_start_that_breaks_off_leaves_no_alarm_switched_off_for_good() {
 
     let _ = cloud.deploy("park", "film", &[]).fine();
     assert!(parked(&cloud) && !alarms_ring(&cloud) && largest(&cloud) == json!(0));
-    let (said, _) = recorded(&cloud, "up", &QUEUES, Some("enable-alarm-actions"));
+    let (said, _) = recorded(&cloud, "up", "film", &QUEUES, Some("enable-alarm-actions"));
     said.refused(1, &["the alarms cannot be switched"]);
     assert!(parked(&cloud), "else nobody switches them on again");
 

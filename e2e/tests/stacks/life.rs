@@ -27,7 +27,7 @@ fn with<'a>(words: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// What `release.sh --upload` puts there, but for the bundle, which no emulated instance fetches.
-fn upload(cloud: &Cloud, bucket: &str, version: &str, schema: &str) {
+pub(crate) fn upload(cloud: &Cloud, bucket: &str, version: &str, schema: &str) {
     let digest = "0123456789abcdef".repeat(4);
     let name = format!("reelfleet-{version}-linux-x86_64.tar.gz");
     for (key, text) in [
@@ -124,7 +124,7 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
     // What rings takes an update back, unless nobody wants it.
     alarms_take_back(&cloud, &release(ADDS), &release(OLD));
     // Nor where it cannot: no old instance starts on the schema of a release that takes something away.
-    let (said, calls) = recorded(&cloud, "up", &release(NEW), None);
+    let (said, calls) = recorded(&cloud, "up", "film", &release(NEW), None);
     let said = said.fine();
     assert!(said.contains("forward only: the release brings 3 migrations,"), "{said}");
     let none = json!({"RollbackTriggers": [], "MonitoringTimeInMinutes": 0});
@@ -148,7 +148,7 @@ fn an_environment_is_made_updated_parked_started_again_and_taken_down() {
 fn alarms_take_back(cloud: &Cloud, adds: &[&str], old: &[&str]) {
     let with = |release: &[&str], words: &[&str]| {
         let slow = ["--only", API, "--alarm-minutes", "7", "--set"];
-        let (said, calls) = recorded(cloud, "up", &[release, &slow, words].concat(), None);
+        let (said, calls) = recorded(cloud, "up", "film", &[release, &slow, words].concat(), None);
         let said = said.fine();
         assert!(!said.contains("forward only"), "{said}");
         (said, rollbacks(&calls))

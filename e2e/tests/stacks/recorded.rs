@@ -8,6 +8,7 @@ use reelfleet_e2e::cloud::{Cloud, Said, deployment, run};
 pub(crate) fn recorded(
     cloud: &Cloud,
     command: &str,
+    environment: &str,
     words: &[&str],
     fails: Option<&str>,
 ) -> (Said, Vec<String>) {
@@ -24,7 +25,7 @@ pub(crate) fn recorded(
     );
     fs::write(&aws, text).unwrap();
     fs::set_permissions(&aws, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut script = cloud.script(command, "film");
+    let mut script = cloud.script(command, environment);
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", folder.display());
     let said = Said::of(&run(script.env("PATH", path).args(words)));
     let calls = fs::read_to_string(&record).unwrap_or_default();

@@ -129,13 +129,37 @@ fn parameters_that_do_not_fit_each_other_are_refused_before_the_first_stack() {
         ),
         (format!("{workers}:Nothing=1"), "06-workers-autoscaling.yaml has no parameter Nothing"),
     ] {
-        let answer = cloud.deploy("up", "film", &["--parameters", "small", "--set", &set]);
+        let words = ["--parameters", "small", "--from", "05-alb-autoscaling", "--set", &set];
+        let answer = cloud.deploy("up", "film", &words);
         answer.refused(3, &[said, "Nothing was changed"]);
     }
+    // A file is no better than the command line.
+    let file = cloud.folder().join("mine.json");
+    fs::write(&file, r#"{"03.5-sqs-queue": {"Nothing": "1"}}"#).unwrap();
+    let file = file.display().to_string();
+    let said = cloud.deploy("up", "film", &["--parameters", &file]);
+    said.refused(
+        3,
+        &["mine.json: 03.5-sqs-queue.yaml has no parameter Nothing", "Nothing was changed"],
+    );
     assert_eq!(cloud.aws(&["cloudformation", "describe-stacks"])["Stacks"], serde_json::json!([]));
+    // What the next run would undo is said, and what this one does not do.
+    let depth = "03.5-sqs-queue:QueueDepthThreshold";
+    fs::write(&file, r#"{"03.5-sqs-queue": {"QueueDepthThreshold": "9"}}"#).unwrap();
+    for (value, undone) in [("8", true), ("9", false)] {
+        let set = format!("{depth}={value}");
+        let words = ["--parameters", &file, "--set", &set];
+        let said = cloud.deploy("plan", "film", &words).fine();
+        let note = format!("The next run without --set {set} goes back to that");
+        assert_eq!(said.contains(&note), undone, "{said}");
+    }
+    let set = format!("{workers}:MinSize=2");
+    let said = cloud.deploy("plan", "film", &["--parameters", &file, "--set", &set]).fine();
+    assert!(said.contains("--set 06-workers-autoscaling:MinSize has no effect"), "{said}");
     // Sixty more are enough.
     let set = format!("{workers}:HookTimeoutSeconds=960");
-    let _ = cloud.deploy("plan", "film", &["--parameters", "small", "--set", &set]).fine();
+    let words = ["--parameters", "small", "--from", "05-alb-autoscaling", "--set", &set];
+    let _ = cloud.deploy("plan", "film", &words).fine();
 }
 
 #[test]

@@ -162,6 +162,12 @@ fn alarms_policy_and_dashboard_use_metrics_that_the_fleet_publishes() {
     for template in templates.values() {
         for (_, alarm) in resources(template, "AWS::CloudWatch::Alarm") {
             let alarm = &alarm["Properties"];
+            // Those of an alarm over several.
+            for metric in under(alarm, "Metric") {
+                if metric["Namespace"] == "Reelfleet" && metric["MetricName"].is_string() {
+                    names.insert(metric["MetricName"].as_str().unwrap().to_owned());
+                }
+            }
             if alarm["Namespace"] == "Reelfleet" {
                 assert_eq!(alarm["Dimensions"][0]["Name"], "Environment");
                 assert_eq!(alarm["Dimensions"][0]["Value"]["Ref"], "EnvironmentName");
@@ -181,7 +187,7 @@ fn alarms_policy_and_dashboard_use_metrics_that_the_fleet_publishes() {
             names.insert(metric[1].as_str().unwrap().to_owned());
         }
     }
-    assert_eq!(names.len(), 7, "{names:?}");
+    assert_eq!(names.len(), 8, "{names:?}");
     let sources = sources();
     for name in names.iter().map(String::as_str).chain(["Reelfleet", "Environment"]) {
         assert!(sources.contains(&format!("\"{name}\"")), "nothing publishes {name}");

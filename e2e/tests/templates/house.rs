@@ -162,7 +162,7 @@ const BEFORE_BOOT: u64 = 90;
 const SIGNAL: u64 = 60;
 
 /// `PT1H2M3S`, in seconds.
-fn duration(text: &str) -> Option<u64> {
+pub(crate) fn duration(text: &str) -> Option<u64> {
     let mut seconds = 0;
     let mut digits = String::new();
     for letter in text.strip_prefix("PT")?.chars() {

@@ -15,5 +15,6 @@ mod mistakes;
 mod rules;
 mod sets;
 mod stacks;
+mod unheard;
 
 use reelfleet_e2e::templates as tools;

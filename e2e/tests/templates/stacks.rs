@@ -200,6 +200,13 @@ fn every_alarm_the_fleet_must_have_is_there() {
             1.0,
             "notBreaching",
         ),
+        (
+            "06-workers-autoscaling",
+            "JobsFailing",
+            "GreaterThanOrEqualToThreshold",
+            3.0,
+            "notBreaching",
+        ),
     ] {
         let wanted = (metric.to_owned(), operator.to_owned(), threshold, silence.to_owned());
         assert!(of(stack).contains(&wanted), "{stack} lacks {wanted:?}: {:?}", of(stack));

@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::{Postgres, decode, millis};
 use crate::{
     Result, Work,
-    record::{self, size_class},
+    record::{self, lately, looked_at, size_class},
 };
 
 impl Postgres {
@@ -18,6 +18,13 @@ impl Postgres {
             "SELECT now_ms() AS at,
                 (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND kind = 'transcode') AS scheduled,
                 (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
+                (SELECT least(count(DISTINCT a.job), count(DISTINCT a.job) FILTER (WHERE a.outcome = 'retry')
+                                                 + count(DISTINCT a.worker) FILTER (WHERE a.outcome = 'worker_lost'))
+                   FROM attempts a JOIN jobs j ON j.id = a.job
+                  WHERE a.job >= (lpad(to_hex(now_ms() - ", looked_at!(), "), 12, '0') || repeat('0', 20))::uuid
+                    AND a.outcome IN ('retry', 'worker_lost') AND j.kind = 'transcode'
+                    AND a.ended_at > greatest(now_ms() - ", lately!(), ",
+                        (SELECT max(finished_at) FROM jobs WHERE state = 'done' AND kind = 'transcode'))) AS failing,
                 (SELECT coalesce(json_agg(json_build_array(priority, profile, jobs, bytes, ms, first, last)), '[]')::text FROM (
                     SELECT priority, profile, count(*) AS jobs, sum(bytes) AS bytes, sum(ms) AS ms, min(run_at) AS first, max(run_at) AS last
                       FROM (SELECT j.priority, j.run_at, coalesce(v.profile, '') AS profile, coalesce(v.source_bytes, 0) AS bytes, v.source_ms AS ms,
@@ -49,6 +56,7 @@ impl Postgres {
             waiting: record::waiting(row.try_get("waiting")?)?,
             running: record::running(row.try_get("running")?)?,
             dead: decode::count(&row, "dead")?,
+            failing: decode::count(&row, "failing")?,
             active: decode::count(&row, "active")?,
             draining: decode::count(&row, "draining")?,
             slots: decode::count(&row, "slots")?,

@@ -14,5 +14,5 @@ pub(crate) use job::{RawClaimed, RawTaken};
 pub use user::{NewUser, Role, User};
 pub use video::{File, Finished, NewVideo, Page, StoredFile, Submitted, Video, VideoFilter};
 pub use work::{DoneJob, RunningJob, WaitingJobs, Work};
-pub(crate) use work::{done, running, size_class, waiting};
+pub(crate) use work::{done, lately, looked_at, running, size_class, waiting};
 pub use worker::{NewWorker, Worker, WorkerState};

@@ -19,6 +19,10 @@ pub struct Work {
     pub running: Vec<RunningJob>,
     /// Gave up, of every kind.
     pub dead: u64,
+    /// Tried without success by a fault of ours, within the last quarter of an hour, and after the
+    /// last one that was done. A bad source is no fault of ours. A worker that was lost counts once,
+    /// however many it held.
+    pub failing: u64,
     /// Workers that take jobs.
     pub active: u32,
     /// Workers that take no more.
@@ -148,3 +152,22 @@ macro_rules! size_class {
     };
 }
 pub(crate) use size_class;
+
+/// For how long a failure counts, milliseconds: a fleet that has had nothing to do since is no worse
+/// for it.
+macro_rules! lately {
+    () => {
+        "900000"
+    };
+}
+pub(crate) use lately;
+
+/// How old the jobs are at most whose failures are looked for, milliseconds. Ids begin with the time
+/// at which they were made, by a process's clock, and failures lie in the order of ids: so no more is
+/// read than what went wrong of a day's jobs.
+macro_rules! looked_at {
+    () => {
+        "86400000"
+    };
+}
+pub(crate) use looked_at;

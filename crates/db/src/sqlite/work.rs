@@ -8,7 +8,7 @@ use sqlx::Row;
 use super::{Sqlite, decode, millis, now};
 use crate::{
     Result, Work,
-    record::{self, size_class},
+    record::{self, lately, looked_at, size_class},
 };
 
 /// Of each lane sixteenths, so that whoever waits in it can be told how much stands before it.
@@ -17,6 +17,14 @@ const WORK: &str = concat!(
             "SELECT ", now!(), " AS at,
                 (SELECT count(*) FROM jobs WHERE state = 'scheduled' AND kind = 'transcode') AS scheduled,
                 (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
+                (SELECT min(count(DISTINCT a.job), count(DISTINCT a.job) FILTER (WHERE a.outcome = 'retry')
+                                               + count(DISTINCT a.worker) FILTER (WHERE a.outcome = 'worker_lost'))
+                   FROM attempts a JOIN jobs j ON j.id = a.job
+                  WHERE a.job >= (SELECT substr(hex, 1, 8) || '-' || substr(hex, 9)
+                                    FROM (SELECT printf('%012x', ", now!(), " - ", looked_at!(), ") AS hex))
+                    AND a.outcome IN ('retry', 'worker_lost') AND j.kind = 'transcode'
+                    AND a.ended_at > max(", now!(), " - ", lately!(), ",
+                        coalesce((SELECT max(finished_at) FROM jobs WHERE state = 'done' AND kind = 'transcode'), 0))) AS failing,
                 (SELECT json_group_array(json_array(priority, profile, jobs, bytes, ms, first, last)) FROM (
                     SELECT priority, profile, count(*) AS jobs, sum(bytes) AS bytes, sum(ms) AS ms, min(run_at) AS first, max(run_at) AS last
                       FROM (SELECT j.priority, j.run_at, coalesce(v.profile, '') AS profile, coalesce(v.source_bytes, 0) AS bytes, v.source_ms AS ms,
@@ -49,6 +57,7 @@ impl Sqlite {
             waiting: record::waiting(row.try_get("waiting")?)?,
             running: record::running(row.try_get("running")?)?,
             dead: decode::count(&row, "dead")?,
+            failing: decode::count(&row, "failing")?,
             active: decode::count(&row, "active")?,
             draining: decode::count(&row, "draining")?,
             slots: decode::count(&row, "slots")?,
@@ -91,7 +100,8 @@ mod tests {
         let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
         for step in &steps {
             // The table itself, in the order of its ids.
-            let whole = ["SCAN jobs", "SCAN j", "SCAN v", "SCAN videos"].contains(&&**step);
+            let whole =
+                ["SCAN jobs", "SCAN j", "SCAN v", "SCAN videos", "SCAN a"].contains(&&**step);
             assert!(!whole, "{step}, in {steps:#?}");
         }
         let by_index = |index: &str| steps.iter().any(|step| step.contains(index));

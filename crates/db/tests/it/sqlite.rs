@@ -61,6 +61,16 @@ async fn a_period_is_not_taken_again_after_the_clock_was_set_back_nor_waited_for
 }
 
 #[tokio::test]
+async fn a_failure_counts_for_a_quarter_of_an_hour() {
+    let (folder, db) = fresh().await;
+    let pool = pool(folder.path()).await;
+    let moved = async |statement| {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    };
+    suite::failures_grow_old(&db, moved).await;
+}
+
+#[tokio::test]
 async fn a_database_of_another_version_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let db = Db::open(&format!("sqlite:{}/test.db", folder.path().display())).await.unwrap();

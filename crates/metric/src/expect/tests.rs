@@ -24,6 +24,7 @@ fn work(slots: u32) -> Work {
         waiting: Vec::new(),
         running: Vec::new(),
         dead: 0,
+        failing: 0,
         active: slots,
         draining: 0,
         slots,

@@ -42,3 +42,15 @@ async fn a_clock_that_jumps_ahead_and_back_doubles_no_effect_and_loses_no_job() 
     let (_, last) = suite::claim(&db, &video).await;
     assert!(db.close_done(video.job, last.epoch, &suite::finished(&video)).await.unwrap());
 }
+
+#[tokio::test]
+async fn a_failure_counts_for_a_quarter_of_an_hour() {
+    let url = url();
+    let db = Db::open(&url).await.unwrap();
+    db.migrate().await.unwrap();
+    let pool = pool(&url).await;
+    let moved = async |statement| {
+        sqlx::query(statement).execute(&pool).await.unwrap();
+    };
+    suite::failures_grow_old(&db, moved).await;
+}

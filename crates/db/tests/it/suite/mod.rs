@@ -158,6 +158,16 @@ pub(crate) async fn clock_set_back(db: &Db, moved: impl AsyncFn(&'static str)) {
     assert!(db.take_turn("publish", period).await.unwrap().is_some(), "waits for two hours");
 }
 
+/// A fleet that has had nothing to do since. `moved` runs a statement beside our back.
+pub(crate) async fn failures_grow_old(db: &Db, moved: impl AsyncFn(&'static str)) {
+    let video = queued(db).await;
+    work::fails(db, video.job).await;
+    moved("UPDATE attempts SET ended_at = ended_at - 800000").await;
+    assert_eq!(work::failing(db).await, 1);
+    moved("UPDATE attempts SET ended_at = ended_at - 100000").await;
+    assert_eq!(work::failing(db).await, 0);
+}
+
 /// Runs every test of the suite on a database of its own, which `$fresh` makes along with what
 /// must outlive it.
 macro_rules! conforms {
@@ -205,6 +215,7 @@ macro_rules! conforms {
             operators::outputs_are_needed_only_of_the_live_epoch,
             work::the_work_is_told_with_what_waits_runs_and_was_done,
             work::a_long_queue_is_told_in_a_few_groups_that_miss_nothing,
+            work::jobs_fail_by_a_fault_of_ours_until_one_is_done,
             work::only_workers_that_take_jobs_and_were_heard_of_have_slots,
         }
     };

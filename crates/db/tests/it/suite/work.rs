@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use reelfleet_db::{Db, NewVideo, NewWorker, Pulse, WaitingJobs, WorkerState};
-use reelfleet_job::{Priority, Reason, WorkerId};
+use reelfleet_db::{Db, NewVideo, NewWorker, Pulse, Video, WaitingJobs, WorkerState};
+use reelfleet_job::{JobId, Priority, Reason, RetryPolicy, WorkerId};
 
 use super::{LEASE, claim, finished, new_video, noops, submit, user};
 
@@ -84,6 +84,70 @@ pub(crate) async fn a_long_queue_is_told_in_a_few_groups_that_miss_nothing(db: D
         let of = groups.partition_point(|group| group.duration.is_some() == known);
         assert!(groups[..of].windows(2).all(|two| two[0].last <= two[1].first), "{groups:?}");
     }
+}
+
+pub(super) async fn failing(db: &Db) -> u64 {
+    db.work(LEASE).await.unwrap().failing
+}
+
+/// One try of it, that ends by a fault of ours.
+pub(super) async fn fails(db: &Db, job: JobId) {
+    let claimed = db.claim(job, WorkerId::generate(), LEASE).await.unwrap().unwrap();
+    let why = Reason::new("internal", "Something went wrong.");
+    assert!(db.retry(job, claimed.epoch, Duration::ZERO, &why).await.unwrap());
+    while !db.take_due(10).await.unwrap().iter().any(|due| due.job == job) {}
+}
+
+/// The database's clock goes on after it, so that what comes next is later.
+async fn is_done(db: &Db, video: &Video) {
+    let (_, claimed) = claim(db, video).await;
+    assert!(db.close_done(video.job, claimed.epoch, &finished(video)).await.unwrap());
+    let at = db.work(LEASE).await.unwrap().at;
+    while db.work(LEASE).await.unwrap().at <= at {}
+}
+
+pub(crate) async fn jobs_fail_by_a_fault_of_ours_until_one_is_done(db: Db) {
+    let owner = user(&db, "a@example.com").await;
+    let mut videos = Vec::new();
+    for _ in 0..8 {
+        videos.push(submit(&db, &new_video(owner)).await);
+    }
+    assert_eq!(failing(&db).await, 0);
+
+    // One that ends each worker which takes it is one, however many there were.
+    for _ in 0..2 {
+        let (worker, _) = claim(&db, &videos[0]).await;
+        assert_eq!(db.reap_worker(worker, &RetryPolicy::default()).await.unwrap().freed, 1);
+    }
+    assert_eq!(failing(&db).await, 1);
+    is_done(&db, &videos[1]).await;
+    assert_eq!(failing(&db).await, 0, "one was done");
+
+    // A worker that is lost with two counts once, a job that fails twice as well.
+    let worker = WorkerId::generate();
+    for video in &videos[2..4] {
+        db.claim(video.job, worker, LEASE).await.unwrap().unwrap();
+    }
+    assert_eq!(db.reap_worker(worker, &RetryPolicy::default()).await.unwrap().freed, 2);
+    assert_eq!(failing(&db).await, 1);
+    fails(&db, videos[4].job).await;
+    fails(&db, videos[4].job).await;
+    assert_eq!(failing(&db).await, 2);
+
+    // Bad input, what was handed back, and jobs that are no videos, are no such faults.
+    let (_, claimed) = claim(&db, &videos[5]).await;
+    let bad = Reason::new("not_a_video", "This file is no video.");
+    assert!(db.close_dead(videos[5].job, claimed.epoch, &bad).await.unwrap());
+    let (_, claimed) = claim(&db, &videos[6]).await;
+    assert!(db.hand_back(videos[6].job, claimed.epoch).await.unwrap());
+    let noop = noops(owner, 1);
+    db.submit_jobs(&noop, false).await.unwrap();
+    fails(&db, noop[0].id).await;
+    assert_eq!(failing(&db).await, 2);
+    fails(&db, videos[7].job).await;
+    assert_eq!(failing(&db).await, 3);
+    is_done(&db, &videos[6]).await;
+    assert_eq!(failing(&db).await, 0);
 }
 
 pub(crate) async fn only_workers_that_take_jobs_and_were_heard_of_have_slots(db: Db) {
