@@ -16,6 +16,7 @@ use crate::{Error, Result, postgres};
 /// migration of the oldest version that does not use it any more. For an update that can be rolled back
 /// that is the version before: it stops using a thing, the next one takes it away. A version that stops
 /// without a migration cannot be told from the one before it, so it brings one, if only to be known by.
+/// A version that writes rows which older ones cannot read, as of a new kind of job, raises it to its own.
 const FLOOR: i64 = 4;
 
 /// The two numbers by which versions are compared.

@@ -28,7 +28,8 @@ pub enum MessageError {
 }
 
 impl Message {
-    /// The version that this code writes.
+    /// The version that this code writes. What only has more fields is no other one: whoever does not know
+    /// them passes over them.
     pub const VERSION: u8 = 1;
 
     /// Points at a job.
@@ -67,6 +68,9 @@ mod tests {
         let body = r#"{"job":"01890a5d-ac96-774b-bcce-b302099a8057","kind":"transcode","v":1}"#;
         assert_eq!(message.encode(), body);
         assert_eq!(Message::decode(body).unwrap(), message);
+        // C11: of a version that has more to say.
+        let more = body.replace("}", r#","more":{"some":[1]}}"#);
+        assert_eq!(Message::decode(&more).unwrap(), message);
     }
 
     /// B21: another version.
