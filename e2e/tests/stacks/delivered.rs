@@ -201,13 +201,10 @@ fn academy(life: &Life) {
 #[test]
 fn the_sets_for_production_and_for_a_lab_are_made_updated_and_taken_down() {
     let emulator = Ministack::start();
-    let lives: [(&str, &str, fn(&Life)); 2] =
-        [("film", "production", production), ("lab", "academy", academy)];
+    let endpoint = emulator.endpoint();
     // Side by side: most of the time is the starts of the aws command.
     thread::scope(|scope| {
-        for (environment, set, looks) in lives {
-            let endpoint = emulator.endpoint();
-            scope.spawn(move || Life::new(&endpoint, environment, set).live(looks));
-        }
+        scope.spawn(|| Life::new(&endpoint, "film", "production").live(production));
+        scope.spawn(|| Life::new(&endpoint, "lab", "academy").live(academy));
     });
 }

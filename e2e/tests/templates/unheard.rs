@@ -1,4 +1,4 @@
-//! The alarm on an instance of which no worker is heard, minute by minute as CloudWatch looks at it:
+//! The alarm on an instance of which no worker is heard, minute by minute as `CloudWatch` looks at it:
 //! no emulator judges an alarm over several metrics.
 
 use serde_json::Value;
