@@ -17,8 +17,10 @@ fn release(cloud: &Cloud, name: &str, defaults: &[(&str, &str)], more: &str) -> 
         assert_eq!(text.matches(from).count(), 1, "{from}");
         text = text.replace(from, to);
     }
+    // Its first default is what AWS shows instead of any value, so that it looks like that default.
+    let hidden = if name == "old" { "'****'" } else { name };
     let secret =
-        format!("Parameters:\n  Hidden: {{Type: String, NoEcho: true, Default: {name}}}\n");
+        format!("Parameters:\n  Hidden: {{Type: String, NoEcho: true, Default: {hidden}}}\n");
     text = text.replacen("Parameters:\n", &format!("{secret}{more}"), 1);
     let folder = cloud.folder().join(name);
     fs::create_dir_all(&folder).unwrap();
